@@ -1,0 +1,1 @@
+"""The model in plain PyTorch: from photographs to captions, and from data sets to models."""

@@ -1,0 +1,215 @@
+"""How well captions match the references people wrote: BLEU, ROUGE-L and CIDEr-D.
+
+The numbers are those of the COCO evaluation tools, without Java. Tokenized captions are sequences
+of words; `references` holds one list of reference captions for each candidate.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from pytorch.tokenization import tokenize
+
+MAX_NGRAM = 4
+
+Tokens = Sequence[str]
+Ngram = tuple[str, ...]
+
+
+def score_captions(
+    candidates: Sequence[str], references: Sequence[Sequence[str]]
+) -> dict[str, float]:
+    """Score one candidate caption for each image against that image's references.
+
+    BLEU and ROUGE-L lie between 0 and 1, CIDEr-D between 0 and 10, as the COCO tools give them.
+    CIDEr-D weighs words by how many of the given images' references hold them: it means little
+    for a few images and is always 0 for one.
+
+    Raises ValueError where there are no captions, more or fewer candidates than images, or an
+    image without references.
+    """
+    for image, captions in enumerate(references):
+        if isinstance(captions, str):  # a text is a sequence of texts too: its letters
+            raise ValueError(
+                f"The references of image {image} (counted from 0) are the single text "
+                f"{captions!r}; give a list of captions."
+            )
+    tokenized = [tokenize(caption) for caption in candidates]
+    tokenized_references = [[tokenize(caption) for caption in captions] for captions in references]
+    bleu_scores = bleu(tokenized, tokenized_references)
+    cider_scores = CiderD(tokenized_references).scores(tokenized)
+    return {
+        **{f"BLEU-{n}": score for n, score in enumerate(bleu_scores, start=1)},
+        "ROUGE-L": rouge_l(tokenized, tokenized_references),
+        "CIDEr-D": sum(cider_scores) / len(cider_scores),
+    }
+
+
+def bleu(candidates: Sequence[Tokens], references: Sequence[Sequence[Tokens]]) -> list[float]:
+    """Give BLEU-1 to BLEU-4 of tokenized captions over the whole corpus.
+
+    Papineni et al., "BLEU: a Method for Automatic Evaluation of Machine Translation", 2002: the
+    geometric mean of clipped n-gram precisions, with a penalty where the candidates are shorter
+    than their references closest in length. Raises ValueError as `score_captions` does.
+    """
+    _check_references(references)
+    _check_same_length(candidates, references)
+    matched, total = [0] * MAX_NGRAM, [0] * MAX_NGRAM
+    length = reference_length = 0
+    for candidate, captions in zip(candidates, references, strict=True):
+        most: Counter[Ngram] = Counter()
+        for caption in captions:
+            most |= _ngrams(caption)
+        for ngram, count in (_ngrams(candidate) & most).items():
+            matched[len(ngram) - 1] += count
+        for n in range(MAX_NGRAM):
+            total[n] += max(0, len(candidate) - n)
+        length += len(candidate)
+        reference_length += min(
+            (len(caption) for caption in captions),
+            key=lambda other: (abs(other - len(candidate)), other),
+        )
+    # The COCO tools' small numbers define the cases with nothing to match or to divide by.
+    ratio = (length + 1e-15) / (reference_length + 1e-9)
+    brevity_penalty = math.exp(min(0.0, 1 - 1 / ratio))
+    scores, product = [], 1.0
+    for n in range(MAX_NGRAM):
+        product *= (matched[n] + 1e-15) / (total[n] + 1e-9)
+        scores.append(brevity_penalty * product ** (1 / (n + 1)))
+    return scores
+
+
+def rouge_l(candidates: Sequence[Tokens], references: Sequence[Sequence[Tokens]]) -> float:
+    """Give ROUGE-L of tokenized captions, averaged over the images.
+
+    Lin, "ROUGE: A Package for Automatic Evaluation of Summaries", 2004: the F-measure, with recall
+    weighing 1.2 times precision, of the longest common subsequence; as in the COCO tools the best
+    precision and the best recall over an image's references, which may be two different ones.
+    Raises ValueError as `score_captions` does.
+    """
+    _check_references(references)
+    _check_same_length(candidates, references)
+    beta_squared = 1.2**2
+    scores = []
+    for candidate, captions in zip(candidates, references, strict=True):
+        # An empty caption is one empty word, as in the COCO tools.
+        words, others = candidate or [""], [caption or [""] for caption in captions]
+        common = [_longest_common_subsequence(words, other) for other in others]
+        precision = max(common) / len(words)
+        recall = max(length / len(other) for length, other in zip(common, others, strict=True))
+        weighted = (1 + beta_squared) * precision * recall
+        scores.append(weighted / (recall + beta_squared * precision) if weighted else 0.0)
+    return sum(scores) / len(scores)
+
+
+class _Weighted(NamedTuple):
+    """A caption as tf-idf weights: what CIDEr-D compares."""
+
+    weights: dict[Ngram, float]
+    norms: list[float]  # Euclidean, of the weights of each n
+    length: int
+
+
+class CiderD:
+    """CIDEr-D against fixed references, whose weights are computed once.
+
+    Vedantam, Zitnick and Parikh, "CIDEr: Consensus-based Image Description Evaluation", 2015: the
+    cosine similarity of tf-idf weighted n-grams, averaged over n = 1..4 and an image's
+    references, times 10. The D stands for two defences against gaming: the candidate's weights
+    are clipped to the reference's, and a difference in length is penalized.
+
+    `references` holds each image's tokenized captions; the document frequencies count images.
+    Raises ValueError where there are no images, or one is without captions.
+    """
+
+    SIGMA = 6.0  # of the Gaussian length penalty, in words
+
+    def __init__(self, references: Sequence[Sequence[Tokens]]) -> None:
+        _check_references(references)
+        counts = [[_ngrams(caption) for caption in captions] for captions in references]
+        images = Counter(ngram for captions in counts for ngram in set().union(*captions))
+        self._unseen = math.log(len(references))  # an unknown n-gram weighs as one seen once
+        self._idf = {ngram: self._unseen - math.log(count) for ngram, count in images.items()}
+        self._references = [[self._weigh(ngrams) for ngrams in captions] for captions in counts]
+
+    def scores(self, candidates: Sequence[Tokens]) -> list[float]:
+        """Score one tokenized candidate for each image, in the order of the references.
+
+        Raises ValueError where there are more or fewer candidates than images.
+        """
+        _check_same_length(candidates, self._references)
+        return [self.score(candidate, image) for image, candidate in enumerate(candidates)]
+
+    def score(self, candidate: Tokens, image: int) -> float:
+        """Score a tokenized candidate against the references of the image with this number."""
+        weighted = self._weigh(_ngrams(candidate))
+        references = self._references[image]
+        similarity = sum(self._similarity(weighted, reference) for reference in references)
+        return 10 * similarity / len(references)
+
+    def _weigh(self, ngrams: Counter[Ngram]) -> _Weighted:
+        weights = {}
+        squares, length = [0.0] * MAX_NGRAM, 0
+        for ngram, count in ngrams.items():
+            weight = count * self._idf.get(ngram, self._unseen)
+            weights[ngram] = weight
+            squares[len(ngram) - 1] += weight**2
+            if len(ngram) == 1:
+                length += count
+        return _Weighted(weights, [math.sqrt(square) for square in squares], length)
+
+    def _similarity(self, candidate: _Weighted, reference: _Weighted) -> float:
+        products = [0.0] * MAX_NGRAM
+        for ngram, weight in candidate.weights.items():
+            other = reference.weights.get(ngram, 0.0)
+            products[len(ngram) - 1] += min(weight, other) * other
+        cosines = (
+            product / (norm * other)
+            for product, norm, other in zip(products, candidate.norms, reference.norms, strict=True)
+            if product
+        )
+        difference = candidate.length - reference.length
+        penalty = math.exp(-(difference**2) / (2 * self.SIGMA**2))
+        return penalty * sum(cosines) / MAX_NGRAM
+
+
+def _ngrams(words: Tokens) -> Counter[Ngram]:
+    """Count the n-grams of every n from 1 to 4."""
+    return Counter(
+        tuple(words[start : start + n])
+        for n in range(1, MAX_NGRAM + 1)
+        for start in range(len(words) - n + 1)
+    )
+
+
+def _longest_common_subsequence(first: Tokens, second: Tokens) -> int:
+    """Give the length of the longest sequence of words in both, gaps allowed."""
+    lengths = [0] * (len(second) + 1)  # of the words of `first` so far with each beginning
+    for word in first:
+        diagonal = 0
+        for column, other in enumerate(second, start=1):
+            above = lengths[column]
+            lengths[column] = diagonal + 1 if word == other else max(above, lengths[column - 1])
+            diagonal = above
+    return lengths[-1]
+
+
+def _check_references(references: Sequence[Sequence[object]]) -> None:
+    if not references:
+        raise ValueError("There are no captions to score: give at least one image's references.")
+    for image, captions in enumerate(references):
+        if not captions:
+            raise ValueError(f"Image {image} (counted from 0) has no reference captions.")
+
+
+def _check_same_length(
+    candidates: Sequence[object], references: Sequence[Sequence[object]]
+) -> None:
+    if len(candidates) != len(references):
+        raise ValueError(
+            f"There are {len(candidates)} candidate captions for the references of "
+            f"{len(references)} images; give one candidate for each image."
+        )
