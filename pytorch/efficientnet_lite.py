@@ -1,0 +1,134 @@
+"""EfficientNet-Lite without its classifier.
+
+Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", 2019. The
+Lite variants drop squeeze-and-excitation, use ReLU6 for every activation, and scale neither the
+stem nor the head nor the number of blocks in the first and last stage.
+
+Axes: B images, C channels, H rows, W columns.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+# How much wider and deeper than lite0: (width, depth).
+SCALING = {
+    "lite0": (1.0, 1.0),
+    "lite1": (1.0, 1.1),
+    "lite2": (1.1, 1.2),
+}
+
+# The stages of lite0: (expansion, kernel size, stride of the first block, channels, blocks).
+STAGES = (
+    (1, 3, 1, 16, 1),
+    (6, 3, 2, 24, 2),
+    (6, 5, 2, 40, 2),
+    (6, 3, 2, 80, 3),
+    (6, 5, 1, 112, 3),
+    (6, 5, 2, 192, 4),
+    (6, 3, 1, 320, 1),
+)
+STEM_CHANNELS = 32
+HEAD_CHANNELS = 1280
+
+
+def scaled_channels(channels: int, width: float) -> int:
+    """`channels` times `width`, to the nearest multiple of eight but never below nine tenths."""
+    scaled = channels * width
+    rounded = max(8, int(scaled + 4) // 8 * 8)
+    return rounded if rounded >= 0.9 * scaled else rounded + 8
+
+
+class SameConv2d(nn.Conv2d):
+    """A convolution padded as TensorFlow's "SAME" does, with which the weights were trained.
+
+    The output has ceil(size / stride) rows and columns; an odd row or column of padding goes to
+    the bottom or right, where `padding=1` of PyTorch would put it at the top or left.
+    """
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Convolves (B, C, H, W)."""
+        top, bottom = self._padding(inputs.shape[2], axis=0)
+        left, right = self._padding(inputs.shape[3], axis=1)
+        if top != bottom or left != right:
+            inputs = functional.pad(inputs, (left, right, top, bottom))
+            top = left = 0
+        return functional.conv2d(
+            inputs, self.weight, self.bias, self.stride, (top, left), self.dilation, self.groups
+        )
+
+    def _padding(self, size: int, *, axis: int) -> tuple[int, int]:
+        kernel, stride = self.kernel_size[axis], self.stride[axis]
+        total = max((math.ceil(size / stride) - 1) * stride + kernel - size, 0)
+        return total // 2, total - total // 2
+
+
+def convolution(
+    inputs: int, outputs: int, kernel: int, *, stride: int = 1, groups: int = 1
+) -> list[nn.Module]:
+    """A convolution and the batch normalisation that takes the place of its bias."""
+    return [
+        SameConv2d(inputs, outputs, kernel, stride=stride, groups=groups, bias=False),
+        nn.BatchNorm2d(outputs, eps=1e-3),
+    ]
+
+
+class InvertedResidual(nn.Module):
+    """Expands the channels, filters each of them by itself, and projects them down again.
+
+    Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks", 2018.
+    """
+
+    def __init__(
+        self, *, inputs: int, outputs: int, expansion: int, kernel: int, stride: int
+    ) -> None:
+        super().__init__()
+        inner = inputs * expansion
+        expand = [*convolution(inputs, inner, 1), nn.ReLU6(inplace=True)] if expansion > 1 else []
+        self.layers = nn.Sequential(
+            *expand,
+            *convolution(inner, inner, kernel, stride=stride, groups=inner),
+            nn.ReLU6(inplace=True),
+            *convolution(inner, outputs, 1),
+        )
+        self.has_shortcut = stride == 1 and inputs == outputs
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Maps (B, C, H, W) to the block's output channels at H and W divided by its stride."""
+        outputs: torch.Tensor = self.layers(inputs)
+        return inputs + outputs if self.has_shortcut else outputs
+
+
+def efficientnet_lite(variant: str) -> nn.Sequential:
+    """The layers up to and including the head, with random weights.
+
+    Maps (B, 3, H, W) to (B, 1280, ceil(H / 32), ceil(W / 32)). Parameters and buffers stand in
+    the order of the original model, so that published weights can be loaded by position.
+
+    Args:
+        variant: A key of `SCALING`.
+    """
+    width, depth = SCALING[variant]
+    layers = [*convolution(3, STEM_CHANNELS, 3, stride=2), nn.ReLU6(inplace=True)]
+    channels = STEM_CHANNELS
+    for stage, (expansion, kernel, stride, base_channels, base_blocks) in enumerate(STAGES):
+        outputs = scaled_channels(base_channels, width)
+        is_scaled = 0 < stage < len(STAGES) - 1
+        blocks = math.ceil(base_blocks * depth) if is_scaled else base_blocks
+        for block in range(blocks):
+            layers.append(
+                InvertedResidual(
+                    inputs=channels,
+                    outputs=outputs,
+                    expansion=expansion,
+                    kernel=kernel,
+                    stride=stride if block == 0 else 1,
+                )
+            )
+            channels = outputs
+    layers += [*convolution(channels, HEAD_CHANNELS, 1), nn.ReLU6(inplace=True)]
+    return nn.Sequential(*layers)
