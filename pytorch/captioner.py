@@ -1,0 +1,186 @@
+"""From photographs to captions: transforms -> encoder -> decoder -> search -> words.
+
+Axis letters: B images, K candidates, N candidates of all images, T words, R regions, S pixels.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from pytorch.decoders import Decoder
+from pytorch.encoders import Encoder
+from pytorch.search import DecodingConfig, Found, beam_search, word_log_probabilities
+from pytorch.tokenization import sentence
+from pytorch.vocabulary import Vocabulary
+
+RUNNERS_UP = 4
+
+
+@dataclass(frozen=True)
+class CaptionWord:
+    """A word of a caption, and how sure the model was of it."""
+
+    text: str
+    probability: float
+    runners_up: tuple[tuple[str, float], ...]
+    """Other words it considered here, with their probabilities; `<end>` among them."""
+    attention: tuple[tuple[float, ...], ...] | None
+    """Attention weights as rows of the region grid, top to bottom; None without attention."""
+
+
+@dataclass(frozen=True)
+class Caption:
+    """What the model says of one image."""
+
+    words: tuple[CaptionWord, ...]
+    log_probability: float
+    """Total over the words and the end of the caption."""
+    candidates: tuple[Caption, ...] = ()
+    """The other captions that the search found, best first."""
+
+    @property
+    def text(self) -> str:
+        """The words in lower case, as they are scored: `a dog runs`."""
+        return " ".join(word.text for word in self.words)
+
+    @property
+    def sentence(self) -> str:
+        """The words as a person writes them: `A dog runs.`."""
+        return sentence([word.text for word in self.words])
+
+    @property
+    def probability(self) -> float:
+        """Probability of the whole caption."""
+        return math.exp(self.log_probability)
+
+
+class Captioner:
+    """An encoder, a decoder and their vocabulary, ready to caption images.
+
+    `metrics` is what the checkpoint tells of its scores and training; empty where unknown.
+    """
+
+    def __init__(
+        self,
+        *,
+        encoder: Encoder,
+        decoder: Decoder,
+        vocabulary: Vocabulary,
+        decoding: DecodingConfig,
+        name: str = "untitled",
+        metrics: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.encoder = encoder.eval()
+        self.decoder = decoder.eval()
+        self.vocabulary = vocabulary
+        self.decoding = decoding
+        self.name = name
+        self.metrics = dict(metrics or {})
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.decoder.bias.device
+
+    def caption(
+        self, images: Sequence[Image.Image], *, beam_size: int | None = None
+    ) -> list[Caption]:
+        """One caption for each RGB image; `beam_size` replaces the checkpoint's own."""
+        if not images:
+            return []
+        return self.caption_regions(self.regions(images), beam_size=beam_size)
+
+    @torch.inference_mode()
+    def regions(self, images: Sequence[Image.Image]) -> Tensor:
+        """Region features (B, R, C) of RGB images."""
+        pixels = torch.stack([self.encoder.preprocessing(image) for image in images])
+        features: Tensor = self.encoder(pixels.to(self.device))  # (B, 3, S, S) -> (B, R, C)
+        return features
+
+    def search(self, regions: Tensor, *, beam_size: int | None = None) -> Found:
+        """Word numbers of each image's candidates, from region features (B, R, C)."""
+        config = self.decoding
+        if beam_size is not None:
+            config = dataclasses.replace(config, beam_size=beam_size)
+        return beam_search(self.decoder, regions, config)
+
+    @torch.inference_mode()
+    def caption_regions(self, regions: Tensor, *, beam_size: int | None = None) -> list[Caption]:
+        """One caption for each image, from region features (B, R, C)."""
+        found = self.search(regions, beam_size=beam_size)
+        possible = found.log_probabilities.isfinite()  # (B, K)
+        of_image = possible.nonzero()[:, 0]  # (N,)
+        described = self._describe(regions[of_image], found.words[possible])
+        captions = []
+        for number in range(len(regions)):
+            best, *others = (
+                caption
+                for caption, image in zip(described, of_image.tolist(), strict=True)
+                if image == number
+            )
+            captions.append(dataclasses.replace(best, candidates=tuple(others)))
+        return captions
+
+    def _describe(self, regions: Tensor, words: Tensor) -> list[Caption]:
+        """Captions of found words (N, T) with probabilities and attention.
+
+        The search keeps only words; reading them once more, as in training, gives all the rest.
+        """
+        start = words.new_full((len(words), 1), Vocabulary.start)
+        logits, attention = self.decoder(regions, torch.cat([start, words[:, :-1]], dim=1))
+        steps = torch.cat(
+            [
+                word_log_probabilities(logits[:, :1], first=True),
+                word_log_probabilities(logits[:, 1:], first=False),
+            ],
+            dim=1,
+        ).cpu()  # (N, T, V)
+        maps = None if attention is None else self._grids(attention)
+        return [
+            self._caption(words[row].tolist(), steps[row], None if maps is None else maps[row])
+            for row in range(len(words))
+        ]
+
+    def _grids(self, attention: Tensor) -> list[Any]:
+        """Attention weights (N, T, R) as nested lists with the regions as grid rows."""
+        grid = self.encoder.grid_size
+        maps: list[Any] = attention.unflatten(2, (grid, grid)).tolist()  # (N, T, grid, grid)
+        return maps
+
+    def _caption(self, numbers: list[int], steps: Tensor, maps: list[Any] | None) -> Caption:
+        """A caption from its word numbers and the log-probabilities (T, V) at each of them."""
+        total, words = 0.0, []
+        for position, number in enumerate(numbers):
+            if number == Vocabulary.pad:
+                break
+            total += steps[position, number].item()
+            if number == Vocabulary.end:
+                break
+            grid = None if maps is None else tuple(tuple(row) for row in maps[position])
+            words.append(self._word(number, steps[position], grid))
+        return Caption(tuple(words), total)
+
+    def _word(
+        self, number: int, step: Tensor, grid: tuple[tuple[float, ...], ...] | None
+    ) -> CaptionWord:
+        """A word from its number and the log-probabilities (V,) at its place."""
+        probabilities, best = step.exp().topk(min(RUNNERS_UP + 1, len(step)))
+        runners_up = [
+            (self.vocabulary.words[other], probability)
+            for other, probability in zip(best.tolist(), probabilities.tolist(), strict=True)
+            if other != number and probability > 0
+        ]
+        return CaptionWord(
+            text=self.vocabulary.words[number],
+            probability=step[number].exp().item(),
+            runners_up=tuple(runners_up[:RUNNERS_UP]),
+            attention=grid,
+        )

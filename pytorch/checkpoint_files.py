@@ -1,0 +1,121 @@
+"""The files of a checkpoint directory: written whole, and checked before they are believed.
+
+Only the standard library is imported, so that a system check need not wait for torch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+FORMAT_VERSION = 1
+CONFIG, VOCABULARY, WEIGHTS, METRICS, MODEL_CARD = (
+    "config.json",
+    "vocabulary.json",
+    "weights.safetensors",
+    "metrics.json",
+    "README.md",
+)
+HASHED = (VOCABULARY, WEIGHTS, METRICS)
+
+
+class CheckpointError(Exception):
+    """A checkpoint cannot be used; the message says why and what to do."""
+
+
+class CheckpointMissingError(CheckpointError):
+    """There is no checkpoint where one was expected."""
+
+
+def verify_files(directory: Path) -> dict[str, Any]:
+    """Configuration of the checkpoint, once its files are known to be those it was written with.
+
+    Raises CheckpointMissingError where there is no checkpoint, CheckpointError where it is
+    damaged or of another format version.
+    """
+    if not (directory / CONFIG).is_file():
+        raise CheckpointMissingError(
+            f"There is no checkpoint at {directory}: it has no {CONFIG}. Train one with "
+            "`python manage.py train_captioner`, or name another directory."
+        )
+    config = read_json(directory / CONFIG)
+    if not isinstance(config, dict) or config.get("format_version") != FORMAT_VERSION:
+        version = config.get("format_version") if isinstance(config, dict) else None
+        raise CheckpointError(
+            f"The checkpoint at {directory} has format version {version!r}; this program reads "
+            f"version {FORMAT_VERSION}. Train it anew, or use the program that wrote it."
+        )
+    hashes = config.get("files")
+    for name in HASHED:
+        path = directory / name
+        if not path.is_file():
+            raise CheckpointError(
+                f"The checkpoint at {directory} is incomplete: {name} is missing. "
+                "Copy the whole directory again."
+            )
+        if not isinstance(hashes, dict) or file_hash(path) != hashes.get(name):
+            raise CheckpointError(
+                f"{path} is not the file that the checkpoint was written with (its hash differs "
+                f"from the one in {CONFIG}). Copy the whole directory again."
+            )
+    return config
+
+
+def read_json(path: Path) -> Any:
+    """Content of a JSON file; raises CheckpointError where it is not JSON."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path} cannot be read as JSON: {error}.") from error
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write indented JSON that reads well in a diff."""
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_config(directory: Path, config: Mapping[str, Any]) -> None:
+    """Write `config` with the format version and the hashes of the files already there."""
+    hashes = {name: file_hash(directory / name) for name in HASHED}
+    write_json(directory / CONFIG, {"format_version": FORMAT_VERSION, **config, "files": hashes})
+
+
+class Replacement:
+    """A new directory that takes the place of `target` whole, or not at all.
+
+    Use as a context manager: fill the directory that it gives; on a clean exit it is renamed to
+    `target`, whose former content is removed. After an exception `target` is as it was.
+    """
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __enter__(self) -> Path:
+        self.target.parent.mkdir(parents=True, exist_ok=True)
+        self.temporary = Path(
+            tempfile.mkdtemp(prefix=f".{self.target.name}-", dir=self.target.parent)
+        )
+        self.temporary.chmod(0o755)
+        return self.temporary
+
+    def __exit__(self, exception_type: type[BaseException] | None, *_: object) -> None:
+        if exception_type is not None:
+            shutil.rmtree(self.temporary)
+            return
+        former = self.temporary.with_name(f"{self.temporary.name}-former")
+        if self.target.exists():
+            os.replace(self.target, former)
+        os.replace(self.temporary, self.target)
+        shutil.rmtree(former, ignore_errors=True)

@@ -1,0 +1,233 @@
+"""LSTM language models that are told about an image, and the ways of telling them.
+
+Axis letters: B captions, T words, R regions, C channels of the encoder, D image size in the
+decoder, E word embedding, H hidden units, A attention units, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from pytorch.vocabulary import Vocabulary
+
+Memory = tuple[Tensor, ...]
+"""What an injection keeps of the images for a whole caption; the first axis is B."""
+
+State = tuple[Tensor, Tensor]
+"""Hidden and cell state of the LSTM, each (B, H)."""
+
+
+@dataclass(frozen=True)
+class DecoderConfig:
+    """Everything that decides the shapes of a decoder's weights."""
+
+    injection: str
+    vocabulary_size: int
+    channels: int
+    embedding_size: int = 300
+    hidden_size: int = 512
+    image_size: int = 512
+    attention_size: int = 512
+    dropout: float = 0.5
+
+
+class Injection(nn.Module):
+    """How the image enters the LSTM: what it adds to each word's input, and the first state.
+
+    `follows_hidden_state` says whether the context must be computed word by word. Where it need
+    not, training runs all words through one fused LSTM call, which is several times faster.
+    """
+
+    follows_hidden_state: bool
+    context_size: int
+
+    def prepare(self, regions: Tensor) -> Memory:
+        """Compute once per image what every word will need, from region features (B, R, C)."""
+        raise NotImplementedError
+
+    def start(self, memory: Memory) -> State:
+        """State of the LSTM before `<start>`."""
+        raise NotImplementedError
+
+    def context(self, hidden: Tensor, memory: Memory) -> tuple[Tensor, Tensor | None]:
+        """Context for the next word (B, context_size) and attention weights (B, R), if any.
+
+        `hidden` (B, H) is the hidden state after the previous word.
+        """
+        raise NotImplementedError
+
+
+def projection(config: DecoderConfig) -> nn.Sequential:
+    """From the encoder's channels (..., C) to the decoder's image size (..., D)."""
+    return nn.Sequential(
+        nn.Linear(config.channels, config.image_size), nn.ReLU(), nn.Dropout(config.dropout)
+    )
+
+
+class EveryStepInjection(Injection):
+    """The image vector joins every word's input: a third weight matrix beside word and state."""
+
+    follows_hidden_state = False
+
+    def __init__(self, config: DecoderConfig) -> None:
+        super().__init__()
+        self.context_size = config.image_size
+        self.hidden_size = config.hidden_size
+        self.project = projection(config)
+
+    def prepare(self, regions: Tensor) -> Memory:
+        """The projected image vector, the mean of its regions."""
+        return (self.project(regions.mean(dim=1)),)  # (B, D)
+
+    def start(self, memory: Memory) -> State:
+        """Zeros: the image has its own way in."""
+        zeros = memory[0].new_zeros(len(memory[0]), self.hidden_size)  # (B, H)
+        return zeros, zeros
+
+    def context(self, hidden: Tensor, memory: Memory) -> tuple[Tensor, None]:
+        """The same image vector for every word."""
+        return memory[0], None
+
+
+class AttentionInjection(Injection):
+    """Soft attention over the regions at every word, with a gate.
+
+    Xu et al., "Show, Attend and Tell", 2015, sections 3.1.2 and 4.2.1. Regions are projected to
+    D before attention, which the paper does not do: the LSTM's input then does not grow with
+    the encoder's channels.
+    """
+
+    follows_hidden_state = True
+
+    def __init__(self, config: DecoderConfig) -> None:
+        super().__init__()
+        self.context_size = config.image_size
+        self.project = projection(config)
+        self.key = nn.Linear(config.image_size, config.attention_size)
+        self.query = nn.Linear(config.hidden_size, config.attention_size, bias=False)
+        self.score = nn.Linear(config.attention_size, 1, bias=False)
+        self.gate = nn.Linear(config.hidden_size, config.image_size)
+        self.first_hidden = nn.Linear(config.image_size, config.hidden_size)
+        self.first_cell = nn.Linear(config.image_size, config.hidden_size)
+
+    def prepare(self, regions: Tensor) -> Memory:
+        """Projected regions (B, R, D) and their attention keys (B, R, A)."""
+        values = self.project(regions)  # (B, R, D)
+        return values, self.key(values)
+
+    def start(self, memory: Memory) -> State:
+        """Hidden and cell state predicted from the mean of the regions."""
+        mean = memory[0].mean(dim=1)  # (B, D)
+        return torch.tanh(self.first_hidden(mean)), torch.tanh(self.first_cell(mean))
+
+    def context(self, hidden: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
+        """Gated mean of the regions, weighted by how well each matches the hidden state."""
+        values, keys = memory
+        scores = self.score(torch.tanh(keys + self.query(hidden).unsqueeze(1)))  # (B, R, 1)
+        attention = scores.squeeze(2).softmax(dim=1)  # (B, R)
+        seen = torch.bmm(attention.unsqueeze(1), values).squeeze(1)  # (B, D)
+        return torch.sigmoid(self.gate(hidden)) * seen, attention
+
+
+INJECTIONS: dict[str, type[EveryStepInjection] | type[AttentionInjection]] = {
+    "every-step": EveryStepInjection,
+    "attention": AttentionInjection,
+}
+
+
+class Step(NamedTuple):
+    """One word's worth of decoding."""
+
+    logits: Tensor  # (B, V)
+    state: State
+    attention: Tensor | None  # (B, R)
+
+
+class Decoder(nn.Module):
+    """An LSTM over words with tied input and output embeddings (Press and Wolf, 2017)."""
+
+    def __init__(self, config: DecoderConfig) -> None:
+        """Random weights; raises ValueError where `config.injection` is not in INJECTIONS."""
+        super().__init__()
+        if config.injection not in INJECTIONS:
+            raise ValueError(
+                f"There is no injection {config.injection!r}; "
+                f"choose one of {', '.join(INJECTIONS)}."
+            )
+        self.config = config
+        self.injection = INJECTIONS[config.injection](config)
+        context_size = self.injection.context_size
+        self.embedding = nn.Embedding(
+            config.vocabulary_size, config.embedding_size, padding_idx=Vocabulary.pad
+        )
+        # The embeddings are also the output weights: at their default scale of 1 the first
+        # logits would be so large that training starts by undoing them.
+        nn.init.normal_(self.embedding.weight, std=config.embedding_size**-0.5)
+        self.lstm = nn.LSTM(
+            config.embedding_size + context_size, config.hidden_size, batch_first=True
+        )
+        self.to_embedding = nn.Linear(config.hidden_size + context_size, config.embedding_size)
+        self.bias = nn.Parameter(torch.zeros(config.vocabulary_size))
+        self.dropout = nn.Dropout(config.dropout)
+
+    def prepare(self, regions: Tensor) -> Memory:
+        """Image context for all steps, from region features (B, R, C)."""
+        return self.injection.prepare(regions)
+
+    def start(self, memory: Memory) -> State:
+        """State before `<start>`."""
+        return self.injection.start(memory)
+
+    def step(self, words: Tensor, state: State, memory: Memory) -> Step:
+        """Logits of the word that follows `words` (B,)."""
+        embedded = self.dropout(self.embedding(words))  # (B, E)
+        state, context, attention = self._advance(embedded, state, memory)
+        return Step(self._logits(state[0], context), state, attention)
+
+    def forward(self, regions: Tensor, words: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Teacher forcing: logits (B, T, V) of the words that follow each of `words` (B, T).
+
+        Also the attention weights (B, T, R) with which each was predicted, where the injection
+        has them.
+        """
+        memory = self.prepare(regions)
+        state = self.start(memory)
+        embedded = self.dropout(self.embedding(words))  # (B, T, E)
+        if not self.injection.follows_hidden_state:
+            return self._forward_fused(embedded, state, memory), None
+        outputs, contexts, attentions = [], [], []
+        for word in embedded.unbind(dim=1):
+            state, context, attention = self._advance(word, state, memory)
+            outputs.append(state[0])
+            contexts.append(context)
+            if attention is not None:
+                attentions.append(attention)
+        logits = self._logits(torch.stack(outputs, dim=1), torch.stack(contexts, dim=1))
+        return logits, torch.stack(attentions, dim=1) if attentions else None
+
+    def _forward_fused(self, embedded: Tensor, state: State, memory: Memory) -> Tensor:
+        context, _ = self.injection.context(state[0], memory)
+        contexts = context.unsqueeze(1).expand(-1, embedded.shape[1], -1)  # (B, T, D)
+        first = (state[0].unsqueeze(0), state[1].unsqueeze(0))  # (1, B, H)
+        outputs, _ = self.lstm(torch.cat([embedded, contexts], dim=2), first)  # (B, T, H)
+        return self._logits(outputs, contexts)
+
+    def _advance(
+        self, embedded: Tensor, state: State, memory: Memory
+    ) -> tuple[State, Tensor, Tensor | None]:
+        """State after a word (B, E), the context it was read with, and the attention weights."""
+        context, attention = self.injection.context(state[0], memory)
+        # One step of self.lstm, whose own call costs half as much again for a single word.
+        weights = self.lstm.all_weights[0]
+        state = torch.lstm_cell(torch.cat([embedded, context], dim=1), state, *weights)
+        return state, context, attention
+
+    def _logits(self, outputs: Tensor, contexts: Tensor) -> Tensor:
+        joined = torch.cat([self.dropout(outputs), contexts], dim=-1)  # (..., H + D)
+        predicted = self.dropout(self.to_embedding(joined))  # (..., E)
+        return functional.linear(predicted, self.embedding.weight, self.bias)  # (..., V)

@@ -1,0 +1,75 @@
+"""The README.md of a checkpoint: what the model is, what it learned from, and its limits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pytorch.captioner import Captioner
+from pytorch.encoders import ENCODERS
+
+TEMPLATE = """\
+# {name}
+
+Answers a photograph with one English sentence.
+
+## Model
+- Encoder: `{encoder}`, frozen, {grid} x {grid} regions of {channels} channels. Its weights:
+  {source}; {licence}.
+- Decoder: one LSTM layer of {hidden} units, injection `{injection}`, {embedding}-dimensional word
+  embeddings shared with the output, {words} words.
+
+## Data
+Trained on the train split of `{dataset}` ({train_images} images), tuned on its dev split
+({dev_images} images). No image of the test split was used. {terms}
+
+## Scores
+On the {split} split, captions generated with beam size {beam_size}:
+
+| {score_names} |
+| {rules} |
+| {score_values} |
+
+The recipe and the seed are in `metrics.json`.
+
+## Intended use
+A first draft of alt text or a caption for everyday photographs, to be read by a person before it
+is published. Not for deciding anything about the people in a picture.
+
+## Limits and known failures
+- It knows what its data shows: people, dogs, sports and outdoor scenes are common, documents,
+  diagrams, art, food and indoor objects are rare, and get captions of the nearest common thing.
+- It counts poorly, confuses colours of small things, reads no text, and names a gender from
+  clothing and hair that it may get wrong, as the people who wrote its captions did.
+- Whole pictures are squashed to {size} x {size} pixels: small things are lost.
+- It always answers. A word's low probability is the only sign of doubt.
+"""
+
+
+def model_card(captioner: Captioner, *, name: str, terms: str) -> str:
+    """Markdown that describes the captioner from its own configuration and metrics.
+
+    `captioner.metrics` is what `run_training` writes; `terms` are those of the data set.
+    """
+    encoder, config, metrics = captioner.encoder, captioner.decoder.config, captioner.metrics
+    spec = ENCODERS[encoder.name]
+    is_pretrained = encoder.weights_source == "pretrained"
+    scores: Mapping[str, float] = metrics["scores"]
+    facts: dict[str, Any] = {
+        "name": name,
+        "encoder": encoder.name,
+        "grid": encoder.grid_size,
+        "channels": encoder.channels,
+        "source": spec.source if is_pretrained else "from a local file, copied into the checkpoint",
+        "licence": spec.licence if is_pretrained else "their terms are those of that file",
+        "hidden": config.hidden_size,
+        "injection": config.injection,
+        "embedding": config.embedding_size,
+        "words": len(captioner.vocabulary),
+        "terms": terms,
+        "score_names": " | ".join(scores),
+        "rules": " | ".join("---" for _ in scores),
+        "score_values": " | ".join(f"{score:.3f}" for score in scores.values()),
+        "size": encoder.preprocessing.size,
+    }
+    return TEMPLATE.format_map({**metrics, **facts})

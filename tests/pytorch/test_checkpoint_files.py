@@ -1,0 +1,85 @@
+import json
+
+import pytest
+
+from pytorch.checkpoint_files import (
+    HASHED,
+    CheckpointError,
+    CheckpointMissingError,
+    Replacement,
+    verify_files,
+    write_config,
+)
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    directory = tmp_path / "checkpoint"
+    directory.mkdir()
+    for name in HASHED:
+        (directory / name).write_text(f"content of {name}")
+    write_config(directory, {"encoder": {"name": "tiny"}})
+    return directory
+
+
+def test_a_whole_checkpoint_gives_its_configuration(checkpoint):
+    assert verify_files(checkpoint)["encoder"] == {"name": "tiny"}
+
+
+def test_a_missing_checkpoint_is_told_apart_from_a_damaged_one(tmp_path):
+    with pytest.raises(
+        CheckpointMissingError, match=r"no checkpoint at .*nowhere.*train_captioner"
+    ):
+        verify_files(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("name", HASHED)
+def test_a_missing_file_is_named(checkpoint, name):
+    (checkpoint / name).unlink()
+    with pytest.raises(CheckpointError, match=f"incomplete: {name} is missing"):
+        verify_files(checkpoint)
+
+
+@pytest.mark.parametrize("name", HASHED)
+def test_a_changed_file_is_named(checkpoint, name):
+    (checkpoint / name).write_text("something else")
+    with pytest.raises(CheckpointError, match=f"{name} is not the file"):
+        verify_files(checkpoint)
+
+
+@pytest.mark.parametrize("text", ["", "{", "\xff", "[1, 2]", "null", '{"format_version": 99}'])
+def test_a_damaged_configuration_is_refused(checkpoint, text):
+    (checkpoint / "config.json").write_bytes(text.encode("latin-1"))
+    with pytest.raises(CheckpointError, match=r"config\.json cannot be read|format version"):
+        verify_files(checkpoint)
+
+
+def test_a_configuration_without_hashes_is_refused(checkpoint):
+    (checkpoint / "config.json").write_text(json.dumps({"format_version": 1}))
+    with pytest.raises(CheckpointError, match="is not the file"):
+        verify_files(checkpoint)
+
+
+def test_a_replacement_takes_the_place_of_the_old_directory_whole(tmp_path):
+    target = tmp_path / "target"
+    for content in ("old", "new"):
+        with Replacement(target) as directory:
+            (directory / content).write_text(content)
+    assert [path.name for path in target.iterdir()] == ["new"]
+    assert [path.name for path in tmp_path.iterdir()] == ["target"]
+
+
+def test_a_failed_replacement_leaves_the_old_directory(tmp_path):
+    target = tmp_path / "target"
+    with Replacement(target) as directory:
+        (directory / "old").write_text("old")
+
+    def fail():
+        with Replacement(target) as directory:
+            (directory / "new").write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert [path.name for path in target.iterdir()] == ["old"]
+    assert [path.name for path in tmp_path.iterdir()] == ["target"]

@@ -1,0 +1,83 @@
+import pytest
+import torch
+
+from pytorch.decoders import INJECTIONS, Decoder, DecoderConfig
+from tests.tiny import tiny_decoder
+
+every_injection = pytest.mark.parametrize("injection", INJECTIONS)
+
+
+def regions_and_words(seed: int = 0, batch: int = 3, length: int = 5):
+    generator = torch.Generator().manual_seed(seed)
+    regions = torch.rand(batch, 4, 6, generator=generator)
+    words = torch.randint(4, 18, (batch, length), generator=generator)
+    return regions, words
+
+
+@every_injection
+def test_stepping_word_by_word_equals_teacher_forcing(injection):
+    decoder = tiny_decoder(injection)
+    regions, words = regions_and_words()
+    logits, attention = decoder(regions, words)
+    memory = decoder.prepare(regions)
+    state = decoder.start(memory)
+    for position in range(words.shape[1]):
+        step = decoder.step(words[:, position], state, memory)
+        state = step.state
+        torch.testing.assert_close(step.logits, logits[:, position])
+        if attention is not None:
+            torch.testing.assert_close(step.attention, attention[:, position])
+
+
+@every_injection
+def test_a_later_word_does_not_change_an_earlier_prediction(injection):
+    decoder = tiny_decoder(injection)
+    regions, words = regions_and_words()
+    changed = words.clone()
+    changed[:, 3] = (changed[:, 3] - 4 + 1) % 14 + 4
+    before, after = decoder(regions, words)[0], decoder(regions, changed)[0]
+    torch.testing.assert_close(before[:, :3], after[:, :3])
+    assert not torch.allclose(before[:, 3:], after[:, 3:])
+
+
+@every_injection
+def test_the_image_changes_the_prediction(injection):
+    decoder = tiny_decoder(injection)
+    regions, words = regions_and_words()
+    assert not torch.allclose(decoder(regions, words)[0], decoder(regions.flip(0), words)[0])
+
+
+@every_injection
+def test_every_weight_is_trained(injection):
+    decoder = tiny_decoder(injection).train()
+    regions, words = regions_and_words()
+    decoder(regions, words)[0].square().sum().backward()
+    unused = [name for name, weight in decoder.named_parameters() if not weight.grad.any()]
+    assert unused == []
+
+
+@every_injection
+def test_it_learns_a_caption_for_each_image(injection):
+    torch.manual_seed(0)
+    config = DecoderConfig(injection=injection, vocabulary_size=18, channels=6, dropout=0.0)
+    decoder = Decoder(config)
+    regions, words = regions_and_words()
+    optimizer = torch.optim.Adam(decoder.parameters(), lr=0.01)
+    for _ in range(40):
+        logits, _ = decoder(regions, words[:, :-1])
+        loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), words[:, 1:].flatten())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert (decoder(regions, words[:, :-1])[0].argmax(dim=2) == words[:, 1:]).all()
+
+
+def test_attention_weights_sum_to_one():
+    attention = tiny_decoder("attention")(*regions_and_words())[1]
+    assert attention.shape == (3, 5, 4)
+    torch.testing.assert_close(attention.sum(dim=2), torch.ones(3, 5))
+
+
+def test_an_unknown_injection_is_named_with_the_known_ones():
+    with pytest.raises(ValueError, match="no injection 'psychic'; choose one of every-step, atten"):
+        tiny_decoder("psychic")

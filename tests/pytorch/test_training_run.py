@@ -1,0 +1,98 @@
+import dataclasses
+import json
+
+import pytest
+import torch
+
+from pytorch.checkpoints import load_captioner
+from pytorch.datasets import load_dataset
+from pytorch.encoders import Encoder, EncoderError
+from pytorch.training import TrainingConfig
+from pytorch.training_run import RunConfig, run_training
+from tests.colours import write_colours
+
+CONFIG = RunConfig(
+    encoder="efficientnet_lite2",
+    grid_size=1,
+    min_count=2,
+    training=TrainingConfig(epochs=15, patience=15, full_rate_epochs=15, batch_size=4),
+)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    root = tmp_path_factory.mktemp("run")
+    dataset = load_dataset("flickr8k", write_colours(root / "colours"))
+    results = []
+    best = run_training(
+        dataset, CONFIG, output=root / "model", cache_dir=root / "cache", on_epoch=results.append
+    )
+    return dataset, root / "model", results, best
+
+
+def test_the_trained_checkpoint_names_the_colours_of_the_dev_images(trained):
+    dataset, output, _, _ = trained
+    captioner = load_captioner(output)
+    for example in dataset.split("dev"):
+        caption = captioner.caption([dataset.images.open(example.image)])[0]
+        assert example.image.split("-")[1] in caption.text.split()
+
+
+def test_the_checkpoint_is_that_of_the_best_epoch(trained):
+    _, output, results, best = trained
+    assert best is max(results, key=lambda result: result.scores["CIDEr-D"])
+    metrics = json.loads((output / "metrics.json").read_text())
+    assert metrics["epoch"] == best.epoch
+    assert metrics["scores"]["CIDEr-D"] == round(best.scores["CIDEr-D"], 4)
+    assert metrics["training"]["seed"] == CONFIG.training.seed
+
+
+def test_the_vocabulary_comes_from_the_train_split_alone(trained):
+    dataset, output, _, _ = trained
+    words = load_captioner(output).vocabulary.words
+    assert "red" in words
+    assert "2040e0" not in words
+    train = " ".join(text for e in dataset.split("train") for text in e.captions).lower().split()
+    assert set(words[4:]) <= set(train)
+
+
+def test_the_model_card_names_the_data_its_terms_and_the_scores(trained):
+    _, output, _, best = trained
+    card = (output / "README.md").read_text()
+    assert "Flickr8k is for non-commercial research and education." in card
+    assert "Apache-2.0" in card
+    assert f"{best.scores['CIDEr-D']:.3f}" in card
+    assert "{" not in card
+
+
+def test_encoder_weights_from_a_file_go_into_the_checkpoint(trained, tmp_path):
+    dataset, _, _, _ = trained
+    torch.save(Encoder("efficientnet_lite2").trunk.state_dict(), tmp_path / "weights.pth")
+    config = dataclasses.replace(
+        CONFIG,
+        encoder_weights=tmp_path / "weights.pth",
+        training=dataclasses.replace(CONFIG.training, epochs=1),
+    )
+    run_training(
+        dataset,
+        config,
+        output=tmp_path / "model",
+        cache_dir=tmp_path / "cache",
+        on_epoch=lambda result: None,
+    )
+    assert load_captioner(tmp_path / "model").encoder.weights_source == "file"
+    assert "from a local file" in (tmp_path / "model" / "README.md").read_text()
+
+
+def test_missing_encoder_weights_stop_before_anything_is_written(trained, tmp_path):
+    dataset, _, _, _ = trained
+    config = RunConfig(encoder_weights=tmp_path / "nowhere.pth")
+    with pytest.raises(EncoderError, match=r"nowhere\.pth"):
+        run_training(
+            dataset,
+            config,
+            output=tmp_path / "model",
+            cache_dir=tmp_path / "cache",
+            on_epoch=lambda result: None,
+        )
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,74 @@
+"""Random models small enough to caption in milliseconds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from pytorch.captioner import Captioner
+from pytorch.checkpoints import save_checkpoint
+from pytorch.decoders import Decoder, DecoderConfig
+from pytorch.encoders import Encoder
+from pytorch.search import DecodingConfig
+from pytorch.transforms import Preprocessing
+from pytorch.vocabulary import SPECIAL_TOKENS, Vocabulary
+
+WORDS = ["a", "the", "dog", "cat", "runs", "sits", "on", "in", "grass", "snow"]
+WORDS += ["red", "black", "small", "person"]
+END_BIAS = 1.0  # so that some captions end early and some do not
+
+
+def tiny_decoder(
+    injection: str = "attention", *, seed: int = 1, channels: int = 6, vocabulary_size: int = 18
+) -> Decoder:
+    """A decoder with random weights large enough that captions differ between images."""
+    decoder = Decoder(
+        DecoderConfig(
+            injection=injection,
+            vocabulary_size=vocabulary_size,
+            channels=channels,
+            embedding_size=8,
+            hidden_size=10,
+            image_size=7,
+            attention_size=5,
+        )
+    )
+    torch.manual_seed(seed)
+    with torch.no_grad():
+        for parameter in decoder.parameters():
+            parameter.uniform_(-0.6, 0.6)
+        decoder.bias[Vocabulary.end] += END_BIAS
+    return decoder.eval()
+
+
+def tiny_captioner(injection: str = "attention", *, seed: int = 1) -> Captioner:
+    """A captioner with a random decoder; its encoder is pretrained but sees 64 pixels only.
+
+    A random encoder would give almost the same features for every image.
+    """
+    encoder = Encoder("efficientnet_lite2", grid_size=2)
+    half = (0.5, 0.5, 0.5)
+    encoder.preprocessing = Preprocessing(size=64, mean=half, std=half, interpolation="bilinear")
+    encoder.load_pretrained()
+    vocabulary = Vocabulary([*SPECIAL_TOKENS, *WORDS])
+    return Captioner(
+        encoder=encoder,
+        decoder=tiny_decoder(
+            injection, seed=seed, channels=encoder.channels, vocabulary_size=len(vocabulary)
+        ),
+        vocabulary=vocabulary,
+        decoding=DecodingConfig(beam_size=2, max_words=6),
+        metrics={
+            "dataset": "flickr8k",
+            "split": "dev",
+            "beam_size": 2,
+            "scores": {"BLEU-4": 0.0123, "CIDEr-D": 0.0456},
+        },
+    )
+
+
+def save_tiny_checkpoint(directory: Path, injection: str = "attention") -> Path:
+    """Write a tiny captioner as a checkpoint and return its directory."""
+    save_checkpoint(directory, tiny_captioner(injection), model_card="# A random model\n")
+    return directory
