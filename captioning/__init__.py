@@ -1,0 +1,1 @@
+"""The Django application: pages, commands and the engine behind them."""

@@ -1,0 +1,10 @@
+"""Addresses of the application."""
+
+from django.urls import path
+
+from captioning import views
+
+app_name = "captioning"
+urlpatterns = [
+    path("", views.index, name="index"),
+]

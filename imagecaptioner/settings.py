@@ -1,0 +1,102 @@
+"""Settings of the project. Everything has a default; the environment changes what may differ.
+
+The variables are DEBUG, SECRET_KEY, ALLOWED_HOSTS, CSRF_TRUSTED_ORIGINS, HTTPS,
+CAPTIONER_CHECKPOINT and LOG_LEVEL. https://docs.djangoproject.com/en/5.2/ref/settings/
+"""
+
+import warnings
+from pathlib import Path
+
+from imagecaptioner.environment import (
+    read_bool,
+    read_choice,
+    read_list,
+    read_path,
+    read_secret_key,
+)
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# Captioning
+
+CAPTIONER_CHECKPOINT = read_path(
+    "CAPTIONER_CHECKPOINT", default=BASE_DIR / "pytorch" / "checkpoints" / "flickr8k-attention"
+)
+
+# Application
+
+DEBUG = read_bool("DEBUG", default=False)
+INSTALLED_APPS = [
+    # `runserver` leaves static files to WhiteNoise too, so that they are served in one way.
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "captioning",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "imagecaptioner.middleware.content_security_policy",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "imagecaptioner.urls"
+WSGI_APPLICATION = "imagecaptioner.wsgi.application"
+ASGI_APPLICATION = "imagecaptioner.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "OPTIONS": {"context_processors": ["django.template.context_processors.request"]},
+    }
+]
+DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": BASE_DIR / "db.sqlite3"}}
+LANGUAGE_CODE = "en"
+USE_I18N = False
+TIME_ZONE = "UTC"
+
+# Uploads: the first handler bounds what the others keep in memory and on disk.
+
+FILE_UPLOAD_HANDLERS = [
+    "captioning.uploads.BoundedUploadHandler",
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+]
+
+# Static files
+
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {"staticfiles": {"BACKEND": "imagecaptioner.storage.StaticStorage"}}
+# Without `collectstatic` the files are served from where they are, and need no directory of their
+# own; see StaticStorage.
+WHITENOISE_USE_FINDERS = True
+warnings.filterwarnings("ignore", message="No directory at")
+
+# Security
+
+SECRET_KEY = read_secret_key("SECRET_KEY", file=BASE_DIR / ".secret-key")
+ALLOWED_HOSTS = read_list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = read_list("CSRF_TRUSTED_ORIGINS")
+CSRF_COOKIE_HTTPONLY = True
+# True where a proxy that ends TLS stands in front, and sets X-Forwarded-Proto itself.
+if read_bool("HTTPS", default=False):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    CSRF_COOKIE_SECURE = True
+
+# Logging: to stderr; Django's own default is silent unless DEBUG is on.
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {
+        "handlers": ["stderr"],
+        "level": read_choice(
+            "LOG_LEVEL", default="INFO", choices=["DEBUG", "INFO", "WARNING", "ERROR"]
+        ),
+    },
+    "loggers": {"django": {"handlers": [], "level": "INFO"}},
+}

@@ -1,0 +1,7 @@
+"""Addresses of the project."""
+
+from django.urls import include, path
+
+urlpatterns = [
+    path("", include("captioning.urls")),
+]

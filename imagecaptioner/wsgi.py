@@ -1,0 +1,11 @@
+"""WSGI entry point; the model is loaded here, when the serving process starts."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+from captioning import engine
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "imagecaptioner.settings")
+application = get_wsgi_application()
+engine.start()

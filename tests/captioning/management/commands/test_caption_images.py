@@ -1,0 +1,222 @@
+import csv
+import io
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+import termios
+from pathlib import Path
+
+import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
+
+from captioning import engine
+from tests.photographs import photographs
+
+ROOT = Path(__file__).resolve().parents[4]
+NAMES = ["astronaut.jpg", "chelsea.png", "coffee.webp", "rocket.tiff"]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder of four photographs, one of them in a folder of its own, and other files."""
+    (tmp_path / "deeper").mkdir()
+    for name, photograph in zip(NAMES, photographs(), strict=True):
+        photograph.resize((64, 48)).save(tmp_path / name, quality=95)
+    (tmp_path / "rocket.tiff").rename(tmp_path / "deeper" / "rocket.TIFF")
+    (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / ".hidden.jpg").write_bytes(b"no picture")
+    return tmp_path
+
+
+@pytest.fixture
+def in_folder(folder):
+    """The photographs of the folder in the order that they come."""
+    return [folder / name for name in [*NAMES[:3], "deeper/rocket.TIFF"]]
+
+
+def run(*arguments):
+    """Output, errors and the message that the command failed with."""
+    output, errors, failure = io.StringIO(), io.StringIO(), None
+    try:
+        call_command("caption_images", *map(str, arguments), stdout=output, stderr=errors)
+    except CommandError as error:
+        failure = str(error)
+    return output.getvalue(), errors.getvalue(), failure
+
+
+def process(*arguments, **options):
+    """The command in a process of its own."""
+    environment = os.environ | {"CAPTIONER_CHECKPOINT": str(options.pop("checkpoint"))}
+    command = [sys.executable, "manage.py", "caption_images", *map(str, arguments)]
+    return subprocess.Popen(command, cwd=ROOT, env=environment, **options)
+
+
+def test_a_file_gets_its_path_and_caption(folder):
+    path = folder / "coffee.webp"
+    output, errors, failure = run(path)
+    assert re.fullmatch(rf"{path}\t[A-Z].*\.\n", output)
+    assert (errors, failure) == ("", None)
+
+
+def test_a_folder_is_searched_through_in_order(folder, in_folder):
+    output, errors, failure = run(folder)
+    assert [line.split("\t")[0] for line in output.splitlines()] == list(map(str, in_folder))
+    assert (errors, failure) == ("", None)
+
+
+def test_a_caption_does_not_depend_on_the_batch(folder, in_folder):
+    together, _, _ = run(folder)
+    assert together == "".join(run(path)[0] for path in in_folder)
+
+
+def test_more_files_than_a_batch_are_captioned(folder):
+    output, _, _ = run(*[folder / "coffee.webp"] * 19)
+    assert len(output.splitlines()) == 19
+
+
+def test_a_named_file_is_tried_whatever_its_suffix(folder):
+    odd = (folder / "coffee.webp").rename(folder / "coffee.dat")
+    assert run(odd)[0].startswith(f"{odd}\t")
+
+
+def test_an_unreadable_file_is_reported_and_the_rest_go_on(folder):
+    (folder / "broken.jpg").write_bytes(b"no picture")
+    output, errors, failure = run(folder)
+    assert len(output.splitlines()) == 4
+    assert errors.startswith(f"{folder / 'broken.jpg'}: This file is not a picture")
+    assert failure.startswith("1 of the paths could not be captioned")
+
+
+def test_a_file_that_may_not_be_opened_is_reported(folder):
+    (folder / "coffee.webp").unlink()
+    (folder / "coffee.webp").symlink_to(folder / "nowhere")
+    output, errors, failure = run(folder)
+    assert len(output.splitlines()) == 3
+    assert errors == f"{folder / 'coffee.webp'}: No such file or directory.\n"
+    assert failure is not None
+
+
+def test_a_path_that_does_not_exist_is_reported_and_the_rest_go_on(folder):
+    output, errors, failure = run(folder / "absent", folder / "coffee.webp")
+    assert len(output.splitlines()) == 1
+    assert errors == f"{folder / 'absent'}: There is no such file or folder.\n"
+    assert failure.startswith("1 of the paths could not be captioned")
+
+
+def test_no_picture_at_all_is_an_error(tmp_path):
+    assert run(tmp_path)[2].startswith("No pictures found; looked for .avif, .bmp, .gif")
+
+
+def test_csv_has_a_header_and_quotes_what_needs_it(folder):
+    path = (folder / "coffee.webp").rename(folder / 'cup, "red".webp')
+    output, _, _ = run(path, "--format", "csv")
+    header, row = csv.reader(io.StringIO(output))
+    assert header == ["path", "caption"]
+    assert row[0] == str(path)
+    assert row[1].endswith(".")
+
+
+def test_json_is_a_list_with_probabilities(folder, in_folder):
+    rows = json.loads(run(folder, "--format", "json")[0])
+    assert [row["path"] for row in rows] == list(map(str, in_folder))
+    assert all(row["caption"].endswith(".") and 0 < row["probability"] <= 1 for row in rows)
+
+
+def test_json_of_nothing_is_an_empty_list(tmp_path):
+    assert json.loads(run(tmp_path, "--format", "json")[0]) == []
+
+
+def test_the_beam_size_reaches_the_engine(folder, monkeypatch):
+    sizes, caption = [], engine.caption_photographs
+
+    def record(images, *, beam_size):
+        sizes.append(beam_size)
+        return caption(images, beam_size=beam_size)
+
+    monkeypatch.setattr(engine, "caption_photographs", record)
+    run(folder / "coffee.webp", "--beam-size", "5")
+    run(folder / "coffee.webp")
+    assert sizes == [5, None]
+
+
+@pytest.mark.parametrize(
+    ("beam_size", "message"),
+    [("0", "must be at least 1, not 0"), ("-3", "not -3"), ("x", "'x' is not a whole number")],
+)
+def test_a_bad_beam_size_is_refused(folder, beam_size, message):
+    assert message in run(folder, f"--beam-size={beam_size}")[2]
+
+
+def test_no_path_is_refused():
+    assert "PATH" in run()[2]
+
+
+def test_captions_come_batch_by_batch(folder, monkeypatch):
+    output, lines_at_each_batch, caption = io.StringIO(), [], engine.caption_photographs
+
+    def record(images, *, beam_size):
+        lines_at_each_batch.append(len(output.getvalue().splitlines()))
+        return caption(images, beam_size=beam_size)
+
+    monkeypatch.setattr(engine, "caption_photographs", record)
+    call_command("caption_images", *[str(folder / "coffee.webp")] * 17, stdout=output)
+    assert lines_at_each_batch == [0, 8, 16]
+
+
+def test_the_exit_status_is_1_after_a_failure(folder, tiny_checkpoint):
+    command = process(
+        folder / "coffee.webp",
+        folder / "absent",
+        checkpoint=tiny_checkpoint,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    output, errors = command.communicate()
+    assert command.returncode == 1
+    assert output.startswith(str(folder / "coffee.webp").encode() + b"\t")
+    assert b"Traceback" not in errors
+    assert b"%|" not in errors  # no progress bar away from a terminal
+
+
+def test_a_reader_that_has_seen_enough_gets_no_traceback(folder, tiny_checkpoint):
+    command = process(
+        *[folder / "coffee.webp"] * 17,
+        checkpoint=tiny_checkpoint,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    command.stdout.close()
+    assert command.stderr.read() == b""
+    assert command.wait() == 1
+
+
+def test_a_file_name_that_is_no_text_comes_out_as_it_is(folder, tiny_checkpoint):
+    path = os.fsencode(folder) + b"/\xff.webp"
+    os.rename(folder / "coffee.webp", path)
+    command = process(os.fsdecode(path), checkpoint=tiny_checkpoint, stdout=subprocess.PIPE)
+    output, _ = command.communicate()
+    assert output.startswith(path + b"\t")
+    assert command.returncode == 0
+
+
+def test_a_terminal_shows_progress_and_whole_lines(folder, tiny_checkpoint):
+    terminal, inner = pty.openpty()
+    termios.tcsetwinsize(inner, (24, 100))
+    command = process(
+        *[folder / "coffee.webp"] * 9, checkpoint=tiny_checkpoint, stdout=inner, stderr=inner
+    )
+    os.close(inner)
+    screen = b""
+    try:
+        while part := os.read(terminal, 65536):
+            screen += part
+    except OSError:  # how a terminal ends
+        pass
+    assert command.wait() == 0
+    assert b"%|" in screen
+    captions = re.findall(rb"\r" + os.fsencode(folder / "coffee.webp") + rb"\t[^\r]+\.\r\n", screen)
+    assert len(captions) == 9

@@ -1,0 +1,85 @@
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from captioning import engine
+from tests.photographs import photographs
+from tests.tiny import save_tiny_checkpoint, tiny_captioner
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_the_captions_are_those_of_the_checkpoint(tiny_checkpoint):
+    expected = [caption.sentence for caption in tiny_captioner().caption(photographs())]
+    assert [caption.sentence for caption in engine.caption_photographs(photographs())] == expected
+
+
+def test_the_beam_size_reaches_the_search(coffee):
+    [caption] = engine.caption_photographs([coffee], beam_size=4)
+    assert len(caption.candidates) == 3
+
+
+def test_the_model_is_loaded_once_however_many_threads_ask(settings, tmp_path):
+    settings.CAPTIONER_CHECKPOINT = save_tiny_checkpoint(tmp_path / "tiny")
+    barrier, found = threading.Barrier(4), []
+
+    def ask():
+        barrier.wait()
+        found.append(engine.get_captioner())
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 4
+    assert len({id(captioner) for captioner in found}) == 1
+
+
+def test_several_threads_get_the_captions_that_one_gets():
+    expected = [caption.sentence for caption in engine.caption_photographs(photographs())]
+    found = {}
+
+    def ask(number):
+        [caption] = engine.caption_photographs([photographs()[number % 4]])
+        found[number] = caption.sentence
+
+    threads = [threading.Thread(target=ask, args=[number]) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [found[number] for number in range(8)] == expected * 2
+
+
+def test_start_loads_the_model(settings, tmp_path, monkeypatch):
+    settings.CAPTIONER_CHECKPOINT = save_tiny_checkpoint(tmp_path / "tiny")
+    engine.start()
+    (tmp_path / "tiny" / "config.json").unlink()
+    assert engine.get_captioner().name == "tiny"
+
+
+def test_a_missing_checkpoint_is_a_permanent_error(settings, tmp_path):
+    settings.CAPTIONER_CHECKPOINT = tmp_path / "absent"
+    with pytest.raises(engine.EngineError, match="There is no checkpoint at") as caught:
+        engine.get_captioner()
+    assert caught.value.permanent
+
+
+def test_a_failure_of_the_machine_is_a_passing_error(coffee, monkeypatch):
+    def run_out_of_memory(*_, **__):
+        raise RuntimeError("CUDA out of memory")
+
+    monkeypatch.setattr(engine.get_captioner(), "caption", run_out_of_memory)
+    with pytest.raises(engine.EngineError, match="Please try again in a minute") as caught:
+        engine.caption_photographs([coffee])
+    assert not caught.value.permanent
+
+
+def test_importing_the_engine_does_not_import_torch():
+    script = "import captioning.engine, captioning.checks, sys; print('torch' in sys.modules)"
+    output = subprocess.check_output([sys.executable, "-c", script], cwd=ROOT, text=True)
+    assert output == "False\n"

@@ -1,0 +1,67 @@
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from PIL import Image
+
+from captioning.forms import PhotographForm
+from tests.captioning.pictures import PDF, blank_png, encoded
+
+
+def form_with(content):
+    files = {} if content is None else {"photograph": SimpleUploadedFile("photo.jpg", content)}
+    return PhotographForm({}, files)
+
+
+def codes(form):
+    return [error.code for error in form.errors["photograph"].as_data()]
+
+
+def test_a_photograph_is_cleaned_to_an_rgb_image(coffee):
+    form = form_with(encoded(coffee.convert("L"), "PNG"))
+    assert form.is_valid()
+    photograph = form.cleaned_data["photograph"]
+    assert isinstance(photograph, Image.Image)
+    assert (photograph.mode, photograph.size) == ("RGB", coffee.size)
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (None, "missing"),
+        (b"", "empty"),
+        (bytes(10_000_001), "too_large_bytes"),
+        (blank_png(10_000, 5_001), "too_many_pixels"),
+        (PDF, "unsupported_format"),
+        (b"not a picture", "unreadable"),
+        (encoded(Image.effect_noise((90, 90), 99), "JPEG")[:2000], "truncated"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_each_bad_input_has_its_code_and_a_sentence(content, code):
+    form = form_with(content)
+    assert not form.is_valid()
+    assert codes(form) == [code]
+    assert form.errors["photograph"][0].endswith(".")
+
+
+def test_10_mb_are_accepted(coffee_jpeg):
+    assert form_with(coffee_jpeg + bytes(10_000_000 - len(coffee_jpeg))).is_valid()
+
+
+def test_the_name_of_the_file_does_not_matter(coffee_jpeg):
+    file = SimpleUploadedFile("x" * 300 + ".txt", coffee_jpeg, content_type="text/plain")
+    assert PhotographForm({}, {"photograph": file}).is_valid()
+
+
+def test_the_widget_tells_the_limits_and_offers_pictures_alone():
+    html = PhotographForm().as_p()
+    assert (
+        'accept="image/jpeg,image/png,image/gif,image/webp,image/avif,image/bmp,image/tiff"' in html
+    )
+    assert "at most 10 MB and 50 megapixels" in html
+    assert 'aria-describedby="id_photograph_helptext"' in html
+
+
+def test_an_error_is_tied_to_the_input():
+    html = str(form_with(b"")["photograph"])
+    assert 'aria-describedby="id_photograph_helptext id_photograph_error"' in html
+    assert 'aria-invalid="true"' in html

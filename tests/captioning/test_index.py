@@ -1,0 +1,167 @@
+"""The view `index`."""
+
+import base64
+import re
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from PIL import Image
+
+from captioning import engine
+from tests.captioning.pictures import (
+    HEIC,
+    blank_png,
+    decoded,
+    difference,
+    encoded,
+    grey_16_bit,
+)
+
+URL = "/"
+
+
+def send(client, content):
+    return client.post(URL, {"photograph": SimpleUploadedFile("photo", content)})
+
+
+def shown_photograph(html):
+    return decoded(base64.b64decode(re.search(r"data:image/jpeg;base64,([^\"]+)", html)[1]))
+
+
+def test_get_shows_the_form(client):
+    response = client.get(URL)
+    assert response.status_code == 200
+    assert '<label for="id_photograph">' in response.text
+    assert 'enctype="multipart/form-data"' in response.text
+
+
+def test_head_is_answered_without_a_body(client):
+    response = client.head(URL)
+    assert (response.status_code, response.content) == (200, b"")
+
+
+def test_other_methods_are_refused(client):
+    assert client.put(URL).status_code == 405
+
+
+def test_a_photograph_is_shown_with_its_caption_and_how_long_it_took(client, coffee, coffee_jpeg):
+    response = send(client, coffee_jpeg)
+    [caption] = engine.caption_photographs([coffee])
+    assert response.status_code == 200
+    assert f'<p class="caption">{caption.sentence}</p>' in response.text
+    assert re.search(r"in \d+\.\d\d seconds", response.text)
+    assert difference(shown_photograph(response.text), coffee) < 8
+
+
+def test_the_caption_is_the_alternative_text_and_the_title(client, coffee_jpeg):
+    html = send(client, coffee_jpeg).text
+    sentence = re.search(r'<p class="caption">(.+?)</p>', html)[1]
+    assert f'alt="{sentence}"' in html
+    assert f"<title>{sentence} · Image Captioner</title>" in html
+
+
+def test_after_a_caption_another_photograph_can_be_sent(client, coffee_jpeg):
+    assert '<label for="id_photograph">Another photograph</label>' in send(client, coffee_jpeg).text
+
+
+def test_a_sideways_photograph_is_shown_upright(client, coffee):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    stored = coffee.transpose(Image.Transpose.ROTATE_90)
+    html = send(client, encoded(stored, "JPEG", exif=exif)).text
+    assert difference(shown_photograph(html), coffee) < 8
+
+
+def test_an_unusual_photograph_is_captioned(client, coffee):
+    assert 'class="caption"' in send(client, encoded(grey_16_bit(coffee), "TIFF")).text
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "This file is empty"),
+        (b"not a picture", "This file is not a picture that can be read"),
+        (HEIC, "This is a file of the HEIC format"),
+        (bytes(10_000_001), "This file is larger than 10 MB"),
+        (blank_png(10_000, 5_001), "This picture has more than 50 megapixels"),
+        (encoded(Image.effect_noise((90, 90), 99), "JPEG")[:2000], "This picture is damaged"),
+    ],
+    ids=["empty", "no picture", "format", "bytes", "pixels", "truncated"],
+)
+def test_bad_input_gets_a_message_in_the_form(client, coffee_jpeg, content, message):
+    response = send(client, content)
+    assert response.status_code == 400
+    assert re.search(rf'id="id_photograph_error" role="alert">{message}', response.text)
+    assert send(client, coffee_jpeg).status_code == 200
+
+
+def test_no_file_gets_a_message_in_the_form(client):
+    response = client.post(URL)
+    assert response.status_code == 400
+    assert "Choose a photograph first." in response.text
+
+
+def test_text_in_place_of_the_file_gets_a_message_in_the_form(client):
+    assert client.post(URL, {"photograph": "text"}).status_code == 400
+
+
+def test_the_footer_names_the_model_and_its_scores(client):
+    html = " ".join(client.get(URL).text.split())
+    assert (
+        "Model tiny: BLEU-4 0.012, CIDEr-D 0.046, measured on the dev photographs of flickr8k."
+        in html
+    )
+
+
+def test_the_footer_does_without_scores(client, monkeypatch):
+    monkeypatch.setattr(engine.get_captioner(), "metrics", {})
+    assert "<p>Model tiny.</p>" in client.get(URL).text
+
+
+def test_a_passing_failure_of_the_engine_is_said_in_the_form(client, coffee_jpeg, monkeypatch):
+    def fail(*_, **__):
+        raise engine.EngineError("Please try again in a minute.", permanent=False)
+
+    monkeypatch.setattr(engine, "caption_photographs", fail)
+    response = send(client, coffee_jpeg)
+    assert response.status_code == 503
+    assert "Please try again in a minute." in response.text
+
+
+def test_the_form_of_another_site_is_refused_in_words(coffee_jpeg):
+    response = send(Client(enforce_csrf_checks=True), coffee_jpeg)
+    assert response.status_code == 403
+    assert "Please send the form again" in response.text
+
+
+def test_an_unknown_address_gets_a_page_of_ours(client):
+    response = client.get("/absent")
+    assert response.status_code == 404
+    assert "There is no such page" in response.text
+
+
+def test_a_failure_gets_a_page_of_ours(client, monkeypatch):
+    def fail():
+        raise ValueError("a defect")
+
+    monkeypatch.setattr(engine, "get_captioner", fail)
+    client.raise_request_exception = False
+    response = client.get(URL)
+    assert response.status_code == 500
+    assert "Something went wrong here" in response.text
+
+
+def test_a_request_for_another_host_gets_a_page_of_ours(client, settings):
+    settings.ALLOWED_HOSTS = ["localhost"]
+    response = client.get(URL, headers={"host": "elsewhere.example"})
+    assert response.status_code == 400
+    assert "That request made no sense" in response.text
+
+
+def test_pages_carry_the_security_headers(client):
+    headers = client.get(URL).headers
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["X-Frame-Options"] == "DENY"
+    assert headers["Referrer-Policy"] == "same-origin"
+    assert headers["Content-Security-Policy"].startswith("default-src 'none'")

@@ -1,0 +1,63 @@
+"""Settings are read in a process of their own: they depend on its environment."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMES = "DEBUG SECRET_KEY ALLOWED_HOSTS CSRF_TRUSTED_ORIGINS HTTPS CAPTIONER_CHECKPOINT LOG_LEVEL"
+
+
+def read_settings(**environment):
+    bare = {name: value for name, value in os.environ.items() if name not in NAMES.split()}
+    script = """
+import json, sys
+from imagecaptioner import settings
+names = [name for name in dir(settings) if name.isupper()]
+json.dump({name: getattr(settings, name) for name in names}, sys.stdout, default=str)
+"""
+    return subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        env=bare | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def defaults():
+    return json.loads(read_settings(SECRET_KEY="for this test").stdout)
+
+
+def test_debug_is_off_unless_asked_for(defaults):
+    assert defaults["DEBUG"] is False
+    assert json.loads(read_settings(SECRET_KEY="x", DEBUG="1").stdout)["DEBUG"] is True
+
+
+def test_only_this_machine_is_served_by_default(defaults):
+    assert defaults["ALLOWED_HOSTS"] == ["localhost", "127.0.0.1", "[::1]"]
+
+
+def test_the_shipped_checkpoint_is_the_default(defaults):
+    assert defaults["CAPTIONER_CHECKPOINT"].endswith("/pytorch/checkpoints/flickr8k-attention")
+
+
+def test_cookies_need_https_only_where_the_environment_says_so(defaults):
+    assert "CSRF_COOKIE_SECURE" not in defaults
+    assert "SECURE_PROXY_SSL_HEADER" not in defaults
+    secured = json.loads(read_settings(SECRET_KEY="x", HTTPS="true").stdout)
+    assert secured["CSRF_COOKIE_SECURE"] is True
+    assert secured["SECURE_PROXY_SSL_HEADER"] == ["HTTP_X_FORWARDED_PROTO", "https"]
+
+
+@pytest.mark.parametrize("name", ["DEBUG", "HTTPS", "LOG_LEVEL"])
+def test_a_value_that_makes_no_sense_stops_the_start(name):
+    result = read_settings(SECRET_KEY="x", **{name: "perhaps"})
+    assert result.returncode != 0
+    assert f"ImproperlyConfigured: {name} must be" in result.stderr

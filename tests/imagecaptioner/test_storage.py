@@ -1,0 +1,28 @@
+import pytest
+from django.core.management import call_command
+
+from imagecaptioner.storage import StaticStorage
+
+
+@pytest.fixture
+def static_root(settings, tmp_path):
+    settings.STATIC_ROOT = tmp_path
+    return tmp_path
+
+
+def test_without_collectstatic_files_keep_their_names(static_root):
+    assert StaticStorage().url("css/site.css") == "/static/css/site.css"
+
+
+def test_after_collectstatic_names_carry_the_content_and_exist_compressed(static_root):
+    call_command("collectstatic", interactive=False, verbosity=0)
+    url = StaticStorage().url("css/site.css")
+    assert url != "/static/css/site.css"
+    assert (static_root / url.removeprefix("/static/")).is_file()
+    assert (static_root / (url.removeprefix("/static/") + ".gz")).is_file()
+
+
+def test_after_collectstatic_a_link_to_no_file_fails(static_root):
+    call_command("collectstatic", interactive=False, verbosity=0)
+    with pytest.raises(ValueError, match=r"css/absent\.css"):
+        StaticStorage().url("css/absent.css")
