@@ -54,6 +54,11 @@ class TrainingConfig:
     patience: int = 3
     seed: int = 1
 
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "patience"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}.")
+
     def rate_in(self, epoch: int) -> float:
         """Learning rate in `epoch`, counted from 1."""
         halvings = max(0, math.ceil((epoch - self.full_rate_epochs) / 2))
@@ -166,14 +171,14 @@ class Trainer:
         """
         torch.manual_seed(self.config.seed)
         best: EpochResult | None = None
-        for epoch in range(1, self.config.epochs + 1):
+        epoch = 0
+        while best is None or (
+            epoch < self.config.epochs and epoch - best.epoch < self.config.patience
+        ):
+            epoch += 1
             result = self._run_epoch(epoch, best, progress=progress)
-            best = result if result.is_best or best is None else best
+            best = result if best is None or result.is_best else best
             on_epoch(result)
-            if epoch - best.epoch >= self.config.patience:
-                break
-        if best is None:
-            raise TrainingError(f"Training needs at least 1 epoch, not {self.config.epochs}.")
         return best
 
     def _run_epoch(self, epoch: int, best: EpochResult | None, *, progress: bool) -> EpochResult:

@@ -119,6 +119,7 @@ def test_a_loss_that_is_not_finite_stops_with_the_batch_named():
         broken.run(lambda result: None)
 
 
-def test_no_epochs_are_refused():
-    with pytest.raises(TrainingError, match="at least 1 epoch, not 0"):
-        trainer(dataclasses.replace(CONFIG, epochs=0)).run(lambda result: None)
+@pytest.mark.parametrize("name", ["epochs", "batch_size", "patience"])
+def test_numbers_below_one_are_refused(name):
+    with pytest.raises(ValueError, match=f"{name} must be at least 1, not 0"):
+        TrainingConfig(**{name: 0})

@@ -1,0 +1,107 @@
+import io
+import json
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from pytorch.encoders import EncoderError
+from tests.colours import write_colours
+
+PROJECT = Path(__file__).resolve().parents[4]
+OPTIONS = {"encoder": "efficientnet_lite2", "injection": "every-step", "epochs": 2}
+
+
+@pytest.fixture(autouse=True)
+def base_dir(settings, tmp_path):
+    """Default places for data, cache and runs, away from the developer's own."""
+    settings.BASE_DIR = tmp_path
+    return tmp_path
+
+
+def train(**options):
+    stdout = io.StringIO()
+    call_command("train_captioner", stdout=stdout, **options)
+    return stdout.getvalue()
+
+
+def test_it_prints_one_line_an_epoch_and_writes_the_checkpoint(base_dir):
+    write_colours(base_dir / "data" / "flickr8k")
+    lines = train(**OPTIONS, output=base_dir / "model").splitlines()
+    assert re.match(r"epoch 1  loss \d+\.\d+  BLEU-1 \d\.\d+ .* CIDEr-D \d\.\d+  \d+ s", lines[0])
+    assert lines[0].endswith("*")
+    assert lines[1].startswith("epoch 2 ")
+    assert lines[2].startswith("Best epoch ")
+    assert lines[2].endswith(f"written to {base_dir / 'model'}")
+    assert json.loads((base_dir / "model" / "metrics.json").read_text())["dataset"] == "flickr8k"
+
+
+def test_the_output_is_named_after_what_was_trained(base_dir):
+    train(**OPTIONS, data_root=write_colours(base_dir / "colours"))
+    output = base_dir / "runs" / "flickr8k-efficientnet_lite2-every-step"
+    config = json.loads((output / "config.json").read_text())
+    assert config["encoder"]["name"] == "efficientnet_lite2"
+    assert config["decoder"]["injection"] == "every-step"
+
+
+def test_options_reach_the_recipe(base_dir):
+    write_colours(base_dir / "data" / "flickr8k")
+    options = {"seed": 7, "batch_size": 5, "learning_rate": 0.002, "grid_size": 3}
+    train(**OPTIONS, **options, output=base_dir / "model")
+    recipe = json.loads((base_dir / "model" / "metrics.json").read_text())["training"]
+    assert (recipe["seed"], recipe["batch_size"], recipe["learning_rate"]) == (7, 5, 0.002)
+    assert json.loads((base_dir / "model" / "config.json").read_text())["encoder"]["grid_size"] == 3
+
+
+def test_without_data_it_says_what_to_get_and_exits_with_2(base_dir):
+    with pytest.raises(CommandError) as caught:
+        train()
+    assert caught.value.returncode == 2
+    message = str(caught.value)
+    assert str(base_dir / "data" / "flickr8k") in message
+    assert "Flickr8k_text.zip" in message
+    assert "Flickr8k_Dataset.zip" in message
+
+
+def test_missing_encoder_weights_are_a_sentence_and_not_a_traceback(base_dir):
+    write_colours(base_dir / "data" / "flickr8k")
+    with pytest.raises(CommandError, match=r"nowhere\.pth cannot be read") as caught:
+        train(encoder_weights=base_dir / "nowhere.pth")
+    assert isinstance(caught.value.__cause__, EncoderError)
+    assert caught.value.returncode == 1
+
+
+@pytest.mark.parametrize("option", ["--epochs=0", "--batch-size=0", "--grid-size=0", "--encoder=x"])
+def test_an_option_out_of_range_is_refused(base_dir, option):
+    write_colours(base_dir / "data" / "flickr8k")
+    with pytest.raises(CommandError, match=r"at least 1|invalid choice"):
+        call_command("train_captioner", "--encoder=efficientnet_lite2", option)
+    assert not (base_dir / "runs").exists()
+
+
+def test_stopped_with_ctrl_c_it_keeps_the_best_checkpoint_so_far(base_dir):
+    output = base_dir / "model"
+    command = [
+        *(sys.executable, "manage.py", "train_captioner", "--encoder", "efficientnet_lite2"),
+        *("--data-root", write_colours(base_dir / "colours"), "--output", output),
+        *("--epochs", "100000", "--patience", "100000"),
+    ]
+    with subprocess.Popen(
+        command,
+        cwd=PROJECT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        first = process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert first.startswith("epoch 1 ")
+    assert process.returncode == 130
+    assert re.search(r"Stopped\. Best epoch \d+, .*; written to ", errors)
+    assert "Traceback" not in errors
+    assert (output / "config.json").is_file()
