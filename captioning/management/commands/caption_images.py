@@ -84,7 +84,7 @@ def find_photographs(paths: Sequence[Path], report: Report) -> list[Path]:
     Files in folders are known by their suffix and come sorted; hidden ones are left out. What does
     not exist or cannot be entered goes to `report`.
     """
-    files = []
+    files: list[Path] = []
     for path in paths:
         if path.is_dir():
             files += _in_folder(path, report)

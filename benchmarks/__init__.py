@@ -1,0 +1,1 @@
+"""Measured speed and memory; run one with `python -m benchmarks.NAME`."""
