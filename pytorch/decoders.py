@@ -1,7 +1,7 @@
 """LSTM language models that are told about an image, and the ways of telling them.
 
 Axis letters: B captions, T words, R regions, C channels of the encoder, D image size in the
-decoder, E word embedding, H hidden units, A attention units, V vocabulary.
+decoder, E word embedding, H hidden units, A attention units, L layers, V vocabulary.
 """
 
 from __future__ import annotations
@@ -19,75 +19,145 @@ Memory = tuple[Tensor, ...]
 """What an injection keeps of the images for a whole caption; the first axis is B."""
 
 State = tuple[Tensor, Tensor]
-"""Hidden and cell state of the LSTM, each (B, H)."""
+"""Hidden and cell state of the LSTM, each (L, B, H)."""
 
 
 @dataclass(frozen=True)
 class DecoderConfig:
-    """Everything that decides the shapes of a decoder's weights."""
+    """Everything that decides the shapes of a decoder's weights.
+
+    With `tied_embeddings` the word embeddings are also the output weights (Press and Wolf, 2017).
+    """
 
     injection: str
     vocabulary_size: int
     channels: int
+    layers: int = 1
     embedding_size: int = 300
     hidden_size: int = 512
     image_size: int = 512
     attention_size: int = 512
     dropout: float = 0.5
+    tied_embeddings: bool = True
+
+    def __post_init__(self) -> None:
+        sizes = ("layers", "embedding_size", "hidden_size", "image_size", "attention_size")
+        for name in sizes:
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}.")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout must be at least 0 and below 1, not {self.dropout}.")
 
 
 class Injection(nn.Module):
-    """How the image enters the LSTM: what it adds to each word's input, and the first state.
+    """How the image enters the LSTM: the first state, a first input, a context for every word.
 
     `follows_hidden_state` says whether the context must be computed word by word. Where it need
-    not, training runs all words through one fused LSTM call, which is several times faster.
+    not, training runs all words through one fused LSTM call, which is several times faster. The
+    base class tells the LSTM nothing; each injection replaces what it is about.
     """
 
-    follows_hidden_state: bool
-    context_size: int
+    follows_hidden_state = False
+    context_size = 0
+
+    def __init__(self, config: DecoderConfig) -> None:
+        super().__init__()
+        self.config = config
 
     def prepare(self, regions: Tensor) -> Memory:
         """Compute once per image what every word will need, from region features (B, R, C)."""
         raise NotImplementedError
 
     def start(self, memory: Memory) -> State:
-        """State of the LSTM before `<start>`."""
-        raise NotImplementedError
+        """State of the LSTM before anything was read."""
+        zeros = memory[0].new_zeros(
+            self.config.layers, len(memory[0]), self.config.hidden_size
+        )  # (L, B, H)
+        return zeros, zeros
+
+    def first_input(self, memory: Memory) -> Tensor | None:
+        """Input (B, E) that the LSTM reads before `<start>`, if any."""
+        return None
 
     def context(self, hidden: Tensor, memory: Memory) -> tuple[Tensor, Tensor | None]:
         """Context for the next word (B, context_size) and attention weights (B, R), if any.
 
-        `hidden` (B, H) is the hidden state after the previous word.
+        `hidden` (B, H) is the top layer's hidden state after the previous word.
         """
-        raise NotImplementedError
+        return memory[0].new_zeros(len(hidden), 0), None
 
 
-def projection(config: DecoderConfig) -> nn.Sequential:
-    """From the encoder's channels (..., C) to the decoder's image size (..., D)."""
-    return nn.Sequential(
-        nn.Linear(config.channels, config.image_size), nn.ReLU(), nn.Dropout(config.dropout)
-    )
+def projection(config: DecoderConfig, size: int) -> nn.Sequential:
+    """From the encoder's channels (..., C) to `size` of them."""
+    return nn.Sequential(nn.Linear(config.channels, size), nn.ReLU(), nn.Dropout(config.dropout))
 
 
-class EveryStepInjection(Injection):
-    """The image vector joins every word's input: a third weight matrix beside word and state."""
-
-    follows_hidden_state = False
+class FirstState(nn.Module):
+    """Predicts the LSTM's first state from an image vector (B, D)."""
 
     def __init__(self, config: DecoderConfig) -> None:
         super().__init__()
-        self.context_size = config.image_size
-        self.hidden_size = config.hidden_size
-        self.project = projection(config)
+        self.layers = config.layers
+        self.hidden = nn.Linear(config.image_size, config.layers * config.hidden_size)
+        self.cell = nn.Linear(config.image_size, config.layers * config.hidden_size)
+
+    def forward(self, image: Tensor) -> State:
+        """Hidden and cell state, each (L, B, H)."""
+        hidden, cell = (
+            torch.tanh(linear(image)).unflatten(1, (self.layers, -1)).transpose(0, 1).contiguous()
+            for linear in (self.hidden, self.cell)
+        )
+        return hidden, cell
+
+
+class InitInjection(Injection):
+    """The image vector becomes the first hidden and cell state, and is not seen again."""
+
+    def __init__(self, config: DecoderConfig) -> None:
+        super().__init__(config)
+        self.project = projection(config, config.image_size)
+        self.first_state = FirstState(config)
 
     def prepare(self, regions: Tensor) -> Memory:
         """The projected image vector, the mean of its regions."""
         return (self.project(regions.mean(dim=1)),)  # (B, D)
 
     def start(self, memory: Memory) -> State:
-        """Zeros: the image has its own way in."""
-        zeros = memory[0].new_zeros(len(memory[0]), self.hidden_size)  # (B, H)
-        return zeros, zeros
+        """State predicted from the image vector."""
+        state: State = self.first_state(memory[0])
+        return state
+
+
+class PrefixInjection(Injection):
+    """The image vector is the first input, before `<start>`: a word that stands for the image.
+
+    Vinyals et al., "Show and Tell", 2015, section 3.1.
+    """
+
+    def __init__(self, config: DecoderConfig) -> None:
+        super().__init__(config)
+        self.project = projection(config, config.embedding_size)
+
+    def prepare(self, regions: Tensor) -> Memory:
+        """The image vector projected into the space of the word embeddings."""
+        return (self.project(regions.mean(dim=1)),)  # (B, E)
+
+    def first_input(self, memory: Memory) -> Tensor:
+        """The image as a word."""
+        return memory[0]
+
+
+class EveryStepInjection(Injection):
+    """The image vector joins every word's input: a third weight matrix beside word and state."""
+
+    def __init__(self, config: DecoderConfig) -> None:
+        super().__init__(config)
+        self.context_size = config.image_size
+        self.project = projection(config, config.image_size)
+
+    def prepare(self, regions: Tensor) -> Memory:
+        """The projected image vector, the mean of its regions."""
+        return (self.project(regions.mean(dim=1)),)  # (B, D)
 
     def context(self, hidden: Tensor, memory: Memory) -> tuple[Tensor, None]:
         """The same image vector for every word."""
@@ -105,15 +175,14 @@ class AttentionInjection(Injection):
     follows_hidden_state = True
 
     def __init__(self, config: DecoderConfig) -> None:
-        super().__init__()
+        super().__init__(config)
         self.context_size = config.image_size
-        self.project = projection(config)
+        self.project = projection(config, config.image_size)
         self.key = nn.Linear(config.image_size, config.attention_size)
         self.query = nn.Linear(config.hidden_size, config.attention_size, bias=False)
         self.score = nn.Linear(config.attention_size, 1, bias=False)
         self.gate = nn.Linear(config.hidden_size, config.image_size)
-        self.first_hidden = nn.Linear(config.image_size, config.hidden_size)
-        self.first_cell = nn.Linear(config.image_size, config.hidden_size)
+        self.first_state = FirstState(config)
 
     def prepare(self, regions: Tensor) -> Memory:
         """Projected regions (B, R, D) and their attention keys (B, R, A)."""
@@ -121,9 +190,9 @@ class AttentionInjection(Injection):
         return values, self.key(values)
 
     def start(self, memory: Memory) -> State:
-        """Hidden and cell state predicted from the mean of the regions."""
-        mean = memory[0].mean(dim=1)  # (B, D)
-        return torch.tanh(self.first_hidden(mean)), torch.tanh(self.first_cell(mean))
+        """State predicted from the mean of the regions."""
+        state: State = self.first_state(memory[0].mean(dim=1))
+        return state
 
     def context(self, hidden: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
         """Gated mean of the regions, weighted by how well each matches the hidden state."""
@@ -134,7 +203,9 @@ class AttentionInjection(Injection):
         return torch.sigmoid(self.gate(hidden)) * seen, attention
 
 
-INJECTIONS: dict[str, type[EveryStepInjection] | type[AttentionInjection]] = {
+INJECTIONS: dict[str, type[Injection]] = {
+    "init": InitInjection,
+    "prefix": PrefixInjection,
     "every-step": EveryStepInjection,
     "attention": AttentionInjection,
 }
@@ -149,7 +220,7 @@ class Step(NamedTuple):
 
 
 class Decoder(nn.Module):
-    """An LSTM over words with tied input and output embeddings (Press and Wolf, 2017)."""
+    """An LSTM over words; its injection tells it about the image."""
 
     def __init__(self, config: DecoderConfig) -> None:
         """Random weights; raises ValueError where `config.injection` is not in INJECTIONS."""
@@ -165,13 +236,22 @@ class Decoder(nn.Module):
         self.embedding = nn.Embedding(
             config.vocabulary_size, config.embedding_size, padding_idx=Vocabulary.pad
         )
-        # The embeddings are also the output weights: at their default scale of 1 the first
-        # logits would be so large that training starts by undoing them.
+        # As output weights, embeddings at their default scale of 1 would make the first logits so
+        # large that training starts by undoing them.
         nn.init.normal_(self.embedding.weight, std=config.embedding_size**-0.5)
         self.lstm = nn.LSTM(
-            config.embedding_size + context_size, config.hidden_size, batch_first=True
+            config.embedding_size + context_size,
+            config.hidden_size,
+            num_layers=config.layers,
+            dropout=config.dropout if config.layers > 1 else 0.0,
+            batch_first=True,
         )
         self.to_embedding = nn.Linear(config.hidden_size + context_size, config.embedding_size)
+        self.output = (
+            None
+            if config.tied_embeddings
+            else nn.Linear(config.embedding_size, config.vocabulary_size, bias=False)
+        )
         self.bias = nn.Parameter(torch.zeros(config.vocabulary_size))
         self.dropout = nn.Dropout(config.dropout)
 
@@ -181,13 +261,15 @@ class Decoder(nn.Module):
 
     def start(self, memory: Memory) -> State:
         """State before `<start>`."""
-        return self.injection.start(memory)
+        state = self.injection.start(memory)
+        first = self.injection.first_input(memory)
+        return state if first is None else self._advance(first, state, memory)[0]
 
     def step(self, words: Tensor, state: State, memory: Memory) -> Step:
         """Logits of the word that follows `words` (B,)."""
         embedded = self.dropout(self.embedding(words))  # (B, E)
         state, context, attention = self._advance(embedded, state, memory)
-        return Step(self._logits(state[0], context), state, attention)
+        return Step(self._logits(state[0][-1], context), state, attention)
 
     def forward(self, regions: Tensor, words: Tensor) -> tuple[Tensor, Tensor | None]:
         """Teacher forcing: logits (B, T, V) of the words that follow each of `words` (B, T).
@@ -203,7 +285,7 @@ class Decoder(nn.Module):
         outputs, contexts, attentions = [], [], []
         for word in embedded.unbind(dim=1):
             state, context, attention = self._advance(word, state, memory)
-            outputs.append(state[0])
+            outputs.append(state[0][-1])
             contexts.append(context)
             if attention is not None:
                 attentions.append(attention)
@@ -211,23 +293,30 @@ class Decoder(nn.Module):
         return logits, torch.stack(attentions, dim=1) if attentions else None
 
     def _forward_fused(self, embedded: Tensor, state: State, memory: Memory) -> Tensor:
-        context, _ = self.injection.context(state[0], memory)
+        context, _ = self.injection.context(state[0][-1], memory)
         contexts = context.unsqueeze(1).expand(-1, embedded.shape[1], -1)  # (B, T, D)
-        first = (state[0].unsqueeze(0), state[1].unsqueeze(0))  # (1, B, H)
-        outputs, _ = self.lstm(torch.cat([embedded, contexts], dim=2), first)  # (B, T, H)
+        outputs, _ = self.lstm(torch.cat([embedded, contexts], dim=2), state)  # (B, T, H)
         return self._logits(outputs, contexts)
 
     def _advance(
         self, embedded: Tensor, state: State, memory: Memory
     ) -> tuple[State, Tensor, Tensor | None]:
         """State after a word (B, E), the context it was read with, and the attention weights."""
-        context, attention = self.injection.context(state[0], memory)
+        context, attention = self.injection.context(state[0][-1], memory)
+        inputs = torch.cat([embedded, context], dim=1)  # (B, E + D)
+        hiddens, cells = [], []
         # One step of self.lstm, whose own call costs half as much again for a single word.
-        weights = self.lstm.all_weights[0]
-        state = torch.lstm_cell(torch.cat([embedded, context], dim=1), state, *weights)
-        return state, context, attention
+        for layer, weights in enumerate(self.lstm.all_weights):
+            if layer > 0:
+                inputs = self.dropout(inputs)
+            hidden, cell = torch.lstm_cell(inputs, (state[0][layer], state[1][layer]), *weights)
+            hiddens.append(hidden)
+            cells.append(cell)
+            inputs = hidden  # (B, H)
+        return (torch.stack(hiddens), torch.stack(cells)), context, attention
 
     def _logits(self, outputs: Tensor, contexts: Tensor) -> Tensor:
         joined = torch.cat([self.dropout(outputs), contexts], dim=-1)  # (..., H + D)
         predicted = self.dropout(self.to_embedding(joined))  # (..., E)
-        return functional.linear(predicted, self.embedding.weight, self.bias)  # (..., V)
+        weight = self.embedding.weight if self.output is None else self.output.weight
+        return functional.linear(predicted, weight, self.bias)  # (..., V)

@@ -69,7 +69,7 @@ def beam_search(decoder: Decoder, regions: Tensor, config: DecodingConfig) -> Fo
     """
     images, beams = len(regions), config.beam_size
     memory = tuple(part.repeat_interleave(beams, dim=0) for part in decoder.prepare(regions))
-    state = decoder.start(memory)  # (B * K, H) each
+    state = decoder.start(memory)  # (L, B * K, H) each
     words = torch.full((images * beams,), Vocabulary.start, device=regions.device)
     captions = words.new_empty(images, beams, 0)  # (B, K, T)
     ended = torch.zeros(images, beams, dtype=torch.bool, device=regions.device)
@@ -102,10 +102,10 @@ def _only_padding_after_end(steps: Tensor, ended: Tensor) -> Tensor:
 
 
 def _of_parents(state: State, parents: Tensor) -> State:
-    """State rows (B * K, H) rearranged so that each beam continues its parent (B, K)."""
+    """State (L, B * K, H) rearranged so that each beam continues its parent (B, K)."""
     first_rows = torch.arange(len(parents), device=parents.device) * parents.shape[1]  # (B,)
     rows = (first_rows.unsqueeze(1) + parents).flatten()  # (B * K,)
-    return state[0][rows], state[1][rows]
+    return state[0][:, rows], state[1][:, rows]
 
 
 def _best_first(captions: Tensor, totals: Tensor, length_normalization: float) -> Found:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -20,7 +21,12 @@ END_BIAS = 1.0  # so that some captions end early and some do not
 
 
 def tiny_decoder(
-    injection: str = "attention", *, seed: int = 1, channels: int = 6, vocabulary_size: int = 18
+    injection: str = "attention",
+    *,
+    seed: int = 1,
+    channels: int = 6,
+    vocabulary_size: int = 18,
+    **options: Any,
 ) -> Decoder:
     """A decoder with random weights large enough that captions differ between images."""
     decoder = Decoder(
@@ -32,6 +38,7 @@ def tiny_decoder(
             hidden_size=10,
             image_size=7,
             attention_size=5,
+            **options,
         )
     )
     torch.manual_seed(seed)

@@ -7,6 +7,13 @@ from tests.tiny import tiny_decoder
 every_injection = pytest.mark.parametrize("injection", INJECTIONS)
 
 
+every_shape = pytest.mark.parametrize(
+    "options",
+    [{}, {"layers": 2}, {"tied_embeddings": False}],
+    ids=["one layer", "two layers", "untied"],
+)
+
+
 def regions_and_words(seed: int = 0, batch: int = 3, length: int = 5):
     generator = torch.Generator().manual_seed(seed)
     regions = torch.rand(batch, 4, 6, generator=generator)
@@ -15,8 +22,9 @@ def regions_and_words(seed: int = 0, batch: int = 3, length: int = 5):
 
 
 @every_injection
-def test_stepping_word_by_word_equals_teacher_forcing(injection):
-    decoder = tiny_decoder(injection)
+@every_shape
+def test_stepping_word_by_word_equals_teacher_forcing(injection, options):
+    decoder = tiny_decoder(injection, **options)
     regions, words = regions_and_words()
     logits, attention = decoder(regions, words)
     memory = decoder.prepare(regions)
@@ -48,8 +56,9 @@ def test_the_image_changes_the_prediction(injection):
 
 
 @every_injection
-def test_every_weight_is_trained(injection):
-    decoder = tiny_decoder(injection).train()
+@every_shape
+def test_every_weight_is_trained(injection, options):
+    decoder = tiny_decoder(injection, **options).train()
     regions, words = regions_and_words()
     decoder(regions, words)[0].square().sum().backward()
     unused = [name for name, weight in decoder.named_parameters() if not weight.grad.any()]
@@ -57,13 +66,24 @@ def test_every_weight_is_trained(injection):
 
 
 @every_injection
-def test_it_learns_a_caption_for_each_image(injection):
+@every_shape
+def test_it_learns_a_caption_for_each_image(injection, options):
     torch.manual_seed(0)
-    config = DecoderConfig(injection=injection, vocabulary_size=18, channels=6, dropout=0.0)
+    config = DecoderConfig(
+        injection=injection,
+        vocabulary_size=18,
+        channels=6,
+        dropout=0.0,
+        embedding_size=32,
+        hidden_size=64,
+        image_size=32,
+        attention_size=16,
+        **options,
+    )
     decoder = Decoder(config)
     regions, words = regions_and_words()
     optimizer = torch.optim.Adam(decoder.parameters(), lr=0.01)
-    for _ in range(40):
+    for _ in range(80):
         logits, _ = decoder(regions, words[:, :-1])
         loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), words[:, 1:].flatten())
         optimizer.zero_grad()
@@ -79,5 +99,18 @@ def test_attention_weights_sum_to_one():
 
 
 def test_an_unknown_injection_is_named_with_the_known_ones():
-    with pytest.raises(ValueError, match="no injection 'psychic'; choose one of every-step, atten"):
+    with pytest.raises(ValueError, match="no injection 'psychic'; choose one of init, prefix"):
         tiny_decoder("psychic")
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ({"layers": 0}, "layers must be at least 1, not 0"),
+        ({"hidden_size": -5}, "hidden_size must be at least 1, not -5"),
+        ({"dropout": 1.0}, r"dropout must be at least 0 and below 1, not 1\.0"),
+    ],
+)
+def test_a_size_out_of_range_is_refused(option, message):
+    with pytest.raises(ValueError, match=message):
+        DecoderConfig(injection="init", vocabulary_size=18, channels=6, **option)
