@@ -18,6 +18,7 @@ import torch
 from PIL import Image
 
 from pytorch.checkpoints import load_captioner
+from pytorch.search import DecodingConfig
 
 CHECKPOINT = Path(__file__).resolve().parent.parent / "pytorch/checkpoints/flickr8k-attention"
 REPEATS = 9
@@ -42,12 +43,22 @@ def main() -> None:
     photograph = Image.fromarray(skimage.data.rocket())
     regions = captioner.regions([photograph])
     rows: dict[str, Callable[[], object]] = {
-        "caption, beam size 3": lambda: captioner.caption([photograph], beam_size=3),
-        "caption, beam size 1": lambda: captioner.caption([photograph], beam_size=1),
-        "caption, beam size 10": lambda: captioner.caption([photograph], beam_size=10),
+        "caption, beam size 3": lambda: captioner.caption(
+            [photograph], decoding=DecodingConfig(beam_size=3)
+        ),
+        "caption, beam size 1": lambda: captioner.caption(
+            [photograph], decoding=DecodingConfig(beam_size=1)
+        ),
+        "caption, beam size 10": lambda: captioner.caption(
+            [photograph], decoding=DecodingConfig(beam_size=10)
+        ),
         "region features alone": lambda: captioner.regions([photograph]),
-        "words alone, beam size 3": lambda: captioner.caption_regions(regions, beam_size=3),
-        "eight photographs at once": lambda: captioner.caption([photograph] * 8, beam_size=3),
+        "words alone, beam size 3": lambda: captioner.caption_regions(
+            regions, decoding=DecodingConfig(beam_size=3)
+        ),
+        "eight photographs at once": lambda: captioner.caption(
+            [photograph] * 8, decoding=DecodingConfig(beam_size=3)
+        ),
     }
     seconds = {name: median_seconds(work) for name, work in rows.items()}
     first = next(iter(seconds.values()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import threading
 from collections.abc import Sequence
@@ -73,9 +74,12 @@ def caption_photographs(
     Raises EngineError.
     """
     captioner = get_captioner()
+    decoding = captioner.decoding
+    if beam_size is not None:
+        decoding = dataclasses.replace(decoding, beam_size=beam_size)
     try:
         with _captioning:
-            return captioner.caption(photographs, beam_size=beam_size)
+            return captioner.caption(photographs, decoding=decoding)
     except (MemoryError, RuntimeError) as error:  # torch reports a full GPU as a RuntimeError
         raise EngineError(
             "The photograph could not be captioned just now. Please try again in a minute.",

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from pytorch.decoders import Decoder
 from pytorch.encoders import Encoder
-from pytorch.search import DecodingConfig, Found, beam_search, word_log_probabilities
+from pytorch.search import DecodingConfig, Found, read_captions, search
 from pytorch.tokenization import sentence
 from pytorch.vocabulary import Vocabulary
 
@@ -91,12 +91,12 @@ class Captioner:
         return self.decoder.bias.device
 
     def caption(
-        self, images: Sequence[Image.Image], *, beam_size: int | None = None
+        self, images: Sequence[Image.Image], *, decoding: DecodingConfig | None = None
     ) -> list[Caption]:
-        """One caption for each RGB image; `beam_size` replaces the checkpoint's own."""
+        """One caption for each RGB image; `decoding` replaces the checkpoint's own."""
         if not images:
             return []
-        return self.caption_regions(self.regions(images), beam_size=beam_size)
+        return self.caption_regions(self.regions(images), decoding=decoding)
 
     @torch.inference_mode()
     def regions(self, images: Sequence[Image.Image]) -> Tensor:
@@ -105,17 +105,16 @@ class Captioner:
         features: Tensor = self.encoder(pixels.to(self.device))  # (B, 3, S, S) -> (B, R, C)
         return features
 
-    def search(self, regions: Tensor, *, beam_size: int | None = None) -> Found:
+    def search(self, regions: Tensor, *, decoding: DecodingConfig | None = None) -> Found:
         """Word numbers of each image's candidates, from region features (B, R, C)."""
-        config = self.decoding
-        if beam_size is not None:
-            config = dataclasses.replace(config, beam_size=beam_size)
-        return beam_search(self.decoder, regions, config)
+        return search(self.decoder, regions, decoding or self.decoding)
 
     @torch.inference_mode()
-    def caption_regions(self, regions: Tensor, *, beam_size: int | None = None) -> list[Caption]:
+    def caption_regions(
+        self, regions: Tensor, *, decoding: DecodingConfig | None = None
+    ) -> list[Caption]:
         """One caption for each image, from region features (B, R, C)."""
-        found = self.search(regions, beam_size=beam_size)
+        found = self.search(regions, decoding=decoding)
         possible = found.log_probabilities.isfinite()  # (B, K)
         of_image = possible.nonzero()[:, 0]  # (N,)
         described = self._describe(regions[of_image], found.words[possible])
@@ -134,15 +133,8 @@ class Captioner:
 
         The search keeps only words; reading them once more, as in training, gives all the rest.
         """
-        start = words.new_full((len(words), 1), Vocabulary.start)
-        logits, attention = self.decoder(regions, torch.cat([start, words[:, :-1]], dim=1))
-        steps = torch.cat(
-            [
-                word_log_probabilities(logits[:, :1], first=True),
-                word_log_probabilities(logits[:, 1:], first=False),
-            ],
-            dim=1,
-        ).cpu()  # (N, T, V)
+        steps, attention = read_captions(self.decoder, regions, words)
+        steps = steps.cpu()  # (N, T, V)
         maps = None if attention is None else self._grids(attention)
         return [
             self._caption(words[row].tolist(), steps[row], None if maps is None else maps[row])

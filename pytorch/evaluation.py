@@ -11,6 +11,7 @@ from pytorch.captioner import Captioner
 from pytorch.datasets import Example
 from pytorch.features import RegionFeatures
 from pytorch.metrics import score_captions
+from pytorch.search import DecodingConfig
 
 BATCH_SIZE = 50
 
@@ -27,7 +28,7 @@ def generate_captions(
     captioner: Captioner,
     features: RegionFeatures,
     *,
-    beam_size: int | None = None,
+    decoding: DecodingConfig | None = None,
     progress: bool = False,
 ) -> list[str]:
     """The best caption of every image, as lower-case words, in the order of `features`."""
@@ -36,7 +37,7 @@ def generate_captions(
     for start in starts:
         rows = range(start, min(start + BATCH_SIZE, len(features)))
         regions = features.rows(rows).to(captioner.device)  # (B, R, C)
-        best = captioner.search(regions, beam_size=beam_size).words[:, 0]  # (B, T)
+        best = captioner.search(regions, decoding=decoding).words[:, 0]  # (B, T)
         captions += [" ".join(captioner.vocabulary.decode(words)) for words in best.tolist()]
     return captions
 
@@ -46,7 +47,7 @@ def evaluate(
     features: RegionFeatures,
     examples: Sequence[Example],
     *,
-    beam_size: int | None = None,
+    decoding: DecodingConfig | None = None,
     progress: bool = False,
 ) -> Evaluation:
     """Score the captioner on the images of `features`, which are those of `examples`, in order.
@@ -56,6 +57,6 @@ def evaluate(
     names = tuple(example.image for example in examples)
     if tuple(features.names) != names:
         raise ValueError("The features are not those of the examples to be scored.")
-    captions = generate_captions(captioner, features, beam_size=beam_size, progress=progress)
+    captions = generate_captions(captioner, features, decoding=decoding, progress=progress)
     scores = score_captions(captions, [example.captions for example in examples])
     return Evaluation(tuple(captions), scores)

@@ -4,6 +4,7 @@ import math
 import pytest
 
 from pytorch.decoders import INJECTIONS
+from pytorch.search import DecodingConfig
 from pytorch.vocabulary import Vocabulary
 from tests.photographs import photographs
 from tests.tiny import tiny_captioner
@@ -24,8 +25,9 @@ def test_a_batch_gives_the_same_captions_as_its_images_one_by_one(injection):
 def test_the_log_probability_is_that_of_the_words_and_the_end(injection):
     captioner = tiny_captioner(injection)
     regions = captioner.regions(photographs())
-    found = captioner.search(regions, beam_size=3)
-    for row, caption in enumerate(captioner.caption_regions(regions, beam_size=3)):
+    found = captioner.search(regions, decoding=DecodingConfig(beam_size=3))
+    captions = captioner.caption_regions(regions, decoding=DecodingConfig(beam_size=3))
+    for row, caption in enumerate(captions):
         candidates = (caption, *caption.candidates)
         assert len(candidates) == 3
         for candidate, total in zip(candidates, found.log_probabilities[row], strict=True):
@@ -35,7 +37,7 @@ def test_the_log_probability_is_that_of_the_words_and_the_end(injection):
 
 
 def test_the_best_candidate_comes_first():
-    for caption in tiny_captioner().caption(photographs(), beam_size=4):
+    for caption in tiny_captioner().caption(photographs(), decoding=DecodingConfig(beam_size=4)):
         scores = [caption.log_probability, *(c.log_probability for c in caption.candidates)]
         assert scores == sorted(scores, reverse=True)
 
@@ -76,13 +78,14 @@ def test_the_checkpoint_decides_the_beam_size_unless_told_otherwise():
     captioner = tiny_captioner()
     captioner.decoding = dataclasses.replace(captioner.decoding, beam_size=4)
     assert len(captioner.caption(photographs())[0].candidates) == 3
-    assert len(captioner.caption(photographs(), beam_size=1)[0].candidates) == 0
+    greedy = DecodingConfig(beam_size=1)
+    assert len(captioner.caption(photographs(), decoding=greedy)[0].candidates) == 0
 
 
 def test_more_beams_than_captions_give_only_possible_ones():
     captioner = tiny_captioner()
-    captioner.decoding = dataclasses.replace(captioner.decoding, max_words=1)
-    caption = captioner.caption(photographs(), beam_size=17)[0]
+    decoding = DecodingConfig(beam_size=17, max_words=1)
+    caption = captioner.caption(photographs(), decoding=decoding)[0]
     assert len(caption.candidates) == len(captioner.vocabulary) - 4 - 1
     assert all(len(candidate.words) == 1 for candidate in caption.candidates)
     assert Vocabulary.end not in caption.words

@@ -5,6 +5,7 @@ from pytorch.datasets import Example
 from pytorch.evaluation import evaluate, generate_captions
 from pytorch.features import RegionFeatures
 from pytorch.metrics import score_captions
+from pytorch.search import DecodingConfig
 from tests.tiny import tiny_captioner
 
 NAMES = [f"{number}.jpg" for number in range(53)]  # more than one batch
@@ -19,8 +20,9 @@ def features():
 
 def test_captions_are_those_the_captioner_gives(features):
     captioner = tiny_captioner()
-    expected = captioner.caption_regions(features.rows(range(len(NAMES))), beam_size=3)
-    captions = generate_captions(captioner, features, beam_size=3)
+    decoding = DecodingConfig(beam_size=3)
+    expected = captioner.caption_regions(features.rows(range(len(NAMES))), decoding=decoding)
+    captions = generate_captions(captioner, features, decoding=decoding)
     assert captions == [caption.text for caption in expected]
 
 

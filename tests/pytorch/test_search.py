@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytorch.decoders import INJECTIONS
-from pytorch.search import DecodingConfig, beam_search, word_log_probabilities
+from pytorch.search import DecodingConfig, search, word_log_probabilities
 from pytorch.vocabulary import Vocabulary
 from tests.tiny import tiny_decoder
 
@@ -55,7 +55,7 @@ def test_beam_size_one_is_greedy_search(injection, seed):
     decoder = tiny_decoder(injection, seed=seed)
     with torch.inference_mode():
         expected = greedy(decoder, regions(seed), max_words=8)
-    found = beam_search(decoder, regions(seed), DecodingConfig(beam_size=1, max_words=8))
+    found = search(decoder, regions(seed), DecodingConfig(beam_size=1, max_words=8))
     assert [trimmed(image[0]) for image in found.words] == expected
 
 
@@ -65,9 +65,9 @@ def test_beam_size_one_is_greedy_search(injection, seed):
 def test_a_batch_gives_the_same_captions_as_its_images_one_by_one(injection, seed, beam_size):
     decoder = tiny_decoder(injection, seed=seed)
     config = DecodingConfig(beam_size=beam_size, max_words=8)
-    together = beam_search(decoder, regions(seed), config)
+    together = search(decoder, regions(seed), config)
     for number, image in enumerate(regions(seed).split(1)):
-        alone = beam_search(decoder, image, config)
+        alone = search(decoder, image, config)
         torch.testing.assert_close(alone.log_probabilities[0], together.log_probabilities[number])
         assert list(map(trimmed, alone.words[0])) == list(map(trimmed, together.words[number]))
 
@@ -77,7 +77,7 @@ def test_a_batch_gives_the_same_captions_as_its_images_one_by_one(injection, see
 @given(seed=seeds)
 def test_the_total_is_the_log_probability_of_the_words(injection, seed):
     decoder = tiny_decoder(injection, seed=seed)
-    found = beam_search(decoder, regions(seed), DecodingConfig(beam_size=3, max_words=8))
+    found = search(decoder, regions(seed), DecodingConfig(beam_size=3, max_words=8))
     with torch.inference_mode():
         expected = [
             [log_probability(decoder, image, trimmed(words)) for words in candidates]
@@ -90,7 +90,7 @@ def test_the_total_is_the_log_probability_of_the_words(injection, seed):
 @given(seed=seeds, beam_size=st.integers(1, 6))
 def test_candidates_differ_and_never_hold_special_tokens(seed, beam_size):
     decoder = tiny_decoder(seed=seed)
-    found = beam_search(decoder, regions(seed), DecodingConfig(beam_size=beam_size, max_words=8))
+    found = search(decoder, regions(seed), DecodingConfig(beam_size=beam_size, max_words=8))
     for candidates in found.words:
         captions = [tuple(trimmed(words)) for words in candidates]
         assert len(set(captions)) == beam_size
@@ -105,7 +105,7 @@ def test_a_decoder_that_never_ends_still_answers():
     decoder = tiny_decoder()
     with torch.no_grad():
         decoder.bias[END] = -1e4
-    found = beam_search(decoder, regions(0), DecodingConfig(beam_size=3, max_words=7))
+    found = search(decoder, regions(0), DecodingConfig(beam_size=3, max_words=7))
     assert found.words.shape == (4, 3, 7)
     assert (found.words > Vocabulary.unknown).all()
 
@@ -114,7 +114,7 @@ def test_a_wide_beam_finds_the_most_probable_caption_of_all():
     decoder = tiny_decoder(vocabulary_size=7)
     image = regions(3, images=1)
     config = DecodingConfig(beam_size=60, max_words=3)
-    found = beam_search(decoder, image, config)
+    found = search(decoder, image, config)
     every = [[a, END] for a in (4, 5, 6)]
     every += [[a, b, END] for a in (4, 5, 6) for b in (4, 5, 6)]
     every += [[a, b, c] for a in (4, 5, 6) for b in (4, 5, 6) for c in (4, 5, 6)]
@@ -127,8 +127,8 @@ def test_a_wide_beam_finds_the_most_probable_caption_of_all():
 def test_length_normalization_orders_candidates_by_mean_log_probability():
     decoder = tiny_decoder(seed=3)
     config = DecodingConfig(beam_size=5, max_words=8)
-    plain = beam_search(decoder, regions(3), config)
-    mean = beam_search(decoder, regions(3), dataclasses.replace(config, length_normalization=1.0))
+    plain = search(decoder, regions(3), config)
+    mean = search(decoder, regions(3), dataclasses.replace(config, length_normalization=1.0))
     lengths = (mean.words != PAD).sum(dim=2)
     scores = mean.log_probabilities / lengths
     assert (scores.diff(dim=1) <= 0).all()
@@ -139,3 +139,104 @@ def test_length_normalization_orders_candidates_by_mean_log_probability():
 def test_a_beam_size_below_one_is_refused():
     with pytest.raises(ValueError, match="at least 1, not 0"):
         DecodingConfig(beam_size=0)
+
+
+class TestBlockingRepeats:
+    @settings(max_examples=20, deadline=None)
+    @given(seed=seeds, size=st.integers(1, 3), beam_size=st.integers(1, 4))
+    def test_no_phrase_comes_twice(self, seed, size, beam_size):
+        decoder = tiny_decoder(seed=seed)
+        config = DecodingConfig(beam_size=beam_size, max_words=8, no_repeat_ngram=size)
+        for candidates in search(decoder, regions(seed), config).words:
+            for words in map(trimmed, candidates):
+                phrases = [tuple(words[i : i + size]) for i in range(len(words) - size + 1)]
+                assert len(set(phrases)) == len(phrases)
+
+    def test_it_changes_only_captions_that_repeat_themselves(self):
+        decoder = tiny_decoder(seed=3)
+        plain, blocking = (
+            DecodingConfig(beam_size=1, max_words=8, no_repeat_ngram=size) for size in (0, 1)
+        )
+        before, after = (search(decoder, regions(3), config) for config in (plain, blocking))
+        repeats = [len(set(trimmed(words))) < len(trimmed(words)) for words in before.words[:, 0]]
+        changed = [
+            trimmed(old) != trimmed(new)
+            for old, new in zip(before.words[:, 0], after.words[:, 0], strict=True)
+        ]
+        assert repeats == changed
+        assert any(repeats)
+
+    def test_where_no_word_is_left_it_repeats_rather_than_fail(self):
+        decoder = tiny_decoder(vocabulary_size=6)
+        with torch.no_grad():
+            decoder.bias[END] = -1e4
+        config = DecodingConfig(beam_size=1, max_words=5, no_repeat_ngram=1)
+        words = search(decoder, regions(0), config).words
+        assert (words != PAD).any(dim=2).all()
+
+
+class TestNucleusSampling:
+    @every_injection
+    @settings(max_examples=10, deadline=None)
+    @given(seed=seeds)
+    def test_a_batch_gives_the_same_captions_as_its_images_one_by_one(self, injection, seed):
+        decoder = tiny_decoder(injection, seed=seed)
+        config = DecodingConfig(beam_size=3, max_words=8, top_p=0.9, seed=seed)
+        together = search(decoder, regions(seed), config)
+        for number, image in enumerate(regions(seed).split(1)):
+            alone = search(decoder, image, config)
+            assert list(map(trimmed, alone.words[0])) == list(map(trimmed, together.words[number]))
+
+    def test_the_seed_decides_the_captions(self):
+        def sampled(seed):
+            config = DecodingConfig(beam_size=2, max_words=8, top_p=1.0, seed=seed)
+            return search(tiny_decoder(), regions(0), config).words.tolist()
+
+        assert sampled(1) == sampled(1)
+        assert sampled(1) != sampled(2)
+
+    def test_a_narrow_nucleus_is_greedy_search(self):
+        decoder = tiny_decoder()
+        narrow = DecodingConfig(beam_size=1, max_words=8, top_p=1e-6)
+        greedily = DecodingConfig(beam_size=1, max_words=8)
+        found, expected = (search(decoder, regions(0), config) for config in (narrow, greedily))
+        assert torch.equal(found.words, expected.words)
+
+    def test_words_come_as_often_as_the_nucleus_says(self):
+        decoder, image = tiny_decoder(), regions(0, images=1)
+        memory = decoder.prepare(image)
+        start = torch.tensor([Vocabulary.start])
+        logits = decoder.step(start, decoder.start(memory), memory).logits[0]
+        chances = word_log_probabilities(logits, first=True).exp()
+        ordered, words = chances.sort(descending=True)
+        size = int((ordered.cumsum(0) < 0.6).sum()) + 1
+        expected = torch.zeros_like(chances)
+        expected[words[:size]] = ordered[:size] / ordered[:size].sum()
+        config = DecodingConfig(beam_size=1000, max_words=1, top_p=0.6)
+        counts = torch.zeros_like(chances)
+        for seed in range(3):
+            found = search(decoder, image, dataclasses.replace(config, seed=seed))
+            counts += torch.bincount(found.words.flatten(), minlength=len(counts))
+        assert (counts / counts.sum() - expected).abs().max() < 0.04
+
+    def test_captions_found_twice_count_once(self):
+        decoder = tiny_decoder()
+        config = DecodingConfig(beam_size=6, max_words=8, top_p=0.05)
+        found = search(decoder, regions(0), config)
+        for candidates, totals in zip(found.words, found.log_probabilities, strict=True):
+            captions = {tuple(trimmed(words)) for words in candidates}
+            assert totals.isfinite().sum() == len(captions)
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ({"top_p": 0.0}, "top_p must be above 0"),
+        ({"top_p": 1.5}, r"at most 1, not 1\.5"),
+        ({"max_words": 0}, "at least 1 word, not 0"),
+        ({"no_repeat_ngram": -1}, "0 or more, not -1"),
+    ],
+)
+def test_an_option_out_of_range_is_refused(option, message):
+    with pytest.raises(ValueError, match=message):
+        DecodingConfig(**option)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from argparse import ArgumentParser
@@ -71,6 +72,8 @@ def measure(
     dataset = load_dataset(dataset_name, data_root)
     dataset.split(split)  # a wrong name is told before the model is loaded
     captioner = load_captioner(checkpoint)
+    if beam_size is not None:
+        captioner.decoding = dataclasses.replace(captioner.decoding, beam_size=beam_size)
     progress = sys.stderr.isatty()
     data = split_data(
         dataset,
@@ -80,14 +83,12 @@ def measure(
         device=captioner.device,
         progress=progress,
     )
-    evaluation = evaluate(
-        captioner, data.features, data.examples, beam_size=beam_size, progress=progress
-    )
+    evaluation = evaluate(captioner, data.features, data.examples, progress=progress)
     return {
         "checkpoint": captioner.name,
         "dataset": dataset_name,
         "split": split,
         "images": len(data.examples),
-        "beam_size": beam_size or captioner.decoding.beam_size,
+        "beam_size": captioner.decoding.beam_size,
         "scores": evaluation.scores,
     }

@@ -1,3 +1,4 @@
+import dataclasses
 import io
 import json
 
@@ -27,7 +28,9 @@ def expected_scores(root, checkpoint, split, beam_size):
     dataset = load_dataset("flickr8k", root)
     examples = dataset.split(split)
     images = [dataset.images.open(example.image) for example in examples]
-    captions = load_captioner(checkpoint).caption(images, beam_size=beam_size)
+    captioner = load_captioner(checkpoint)
+    decoding = dataclasses.replace(captioner.decoding, beam_size=beam_size)
+    captions = captioner.caption(images, decoding=decoding)
     references = [example.captions for example in examples]
     return score_captions([caption.text for caption in captions], references)
 
