@@ -16,12 +16,12 @@ Answers a photograph with one English sentence.
 ## Model
 - Encoder: `{encoder}`, frozen, {grid} x {grid} regions of {channels} channels. Its weights:
   {source}; {licence}.
-- Decoder: one LSTM layer of {hidden} units, injection `{injection}`, {embedding}-dimensional word
-  embeddings shared with the output, {words} words.
+- Decoder: LSTM, {layers} x {hidden} units, injection `{injection}`, {words} words with
+  {embedding}-dimensional embeddings.
 
 ## Data
 Trained on the train split of `{dataset}` ({train_images} images), tuned on its dev split
-({dev_images} images). No image of the test split was used. {terms}
+({images} images). No image of the test split was used. {terms}
 
 ## Scores
 On the {split} split, captions generated with beam size {beam_size}:
@@ -55,6 +55,7 @@ def model_card(captioner: Captioner, *, name: str, terms: str) -> str:
     spec = ENCODERS[encoder.name]
     is_pretrained = encoder.weights_source == "pretrained"
     scores: Mapping[str, float] = metrics["scores"]
+    recipe: Mapping[str, Any] = metrics["training"][-1]
     facts: dict[str, Any] = {
         "name": name,
         "encoder": encoder.name,
@@ -62,10 +63,12 @@ def model_card(captioner: Captioner, *, name: str, terms: str) -> str:
         "channels": encoder.channels,
         "source": spec.source if is_pretrained else "from a local file, copied into the checkpoint",
         "licence": spec.licence if is_pretrained else "their terms are those of that file",
+        "layers": config.layers,
         "hidden": config.hidden_size,
         "injection": config.injection,
         "embedding": config.embedding_size,
         "words": len(captioner.vocabulary),
+        "train_images": recipe["train_images"],
         "terms": terms,
         "score_names": " | ".join(scores),
         "rules": " | ".join("---" for _ in scores),

@@ -9,7 +9,9 @@ Axis letters: B images, K samples of an image, N = B * K, T words, R regions, C 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+import random
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -18,6 +20,7 @@ from pytorch.datasets import Example
 from pytorch.decoders import Decoder
 from pytorch.metrics import CiderD
 from pytorch.search import DecodingConfig, read_captions, sample, search
+from pytorch.teacher_forcing import SplitData
 from pytorch.tokenization import tokenize
 from pytorch.vocabulary import END, Vocabulary
 
@@ -49,6 +52,48 @@ class CaptionReward:
         return [*self.vocabulary.decode(numbers), *ended]
 
 
+class SelfCritical:
+    """The training objective of the second phase: the reward of captions of its own."""
+
+    name = "self-critical"
+
+    def __init__(
+        self,
+        data: SplitData,
+        vocabulary: Vocabulary,
+        *,
+        batch_size: int,
+        seed: int,
+        samples: int,
+        max_words: int,
+    ) -> None:
+        self.features = data.features
+        self.reward = CaptionReward(data.examples, vocabulary)
+        self.batch_size = batch_size
+        self.seed = seed
+        self.samples = samples
+        self.max_words = max_words
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.features) / self.batch_size)
+
+    def losses(self, decoder: Decoder, epoch: int) -> Iterator[Tensor]:
+        """The loss of one batch of images after another; change the weights only in between."""
+        rows = list(range(len(self.features)))
+        random.Random(f"{self.seed}-{epoch}").shuffle(rows)  # noqa: S311
+        for start in range(0, len(rows), self.batch_size):
+            batch = rows[start : start + self.batch_size]
+            regions = self.features.rows(batch).to(decoder.bias.device)  # (B, R, C)
+            yield self_critical_loss(
+                decoder,
+                regions,
+                batch,
+                self.reward,
+                samples=self.samples,
+                max_words=self.max_words,
+            )
+
+
 def self_critical_loss(
     decoder: Decoder,
     regions: Tensor,
@@ -57,8 +102,8 @@ def self_critical_loss(
     *,
     samples: int,
     max_words: int,
-) -> tuple[Tensor, float]:
-    """Loss of one batch of images (B, R, C), and the mean reward of their greedy captions.
+) -> Tensor:
+    """Loss of one batch of images, from their region features (B, R, C) and rows in the split.
 
     The captions are generated without dropout. The decoder is left in the mode it came in, and
     their words' probabilities are computed in that mode.
@@ -79,4 +124,4 @@ def self_critical_loss(
     places = words.masked_fill(~is_word, Vocabulary.end).unsqueeze(2)  # (N, T, 1)
     chosen = steps.gather(2, places).squeeze(2)[is_word]
     weights = advantage.unsqueeze(1).expand_as(words)[is_word]
-    return -(weights * chosen).sum() / is_word.sum(), baseline.mean().item()
+    return -(weights * chosen).sum() / is_word.sum()

@@ -1,33 +1,24 @@
-"""Teacher-forced training of a decoder on the region features of a frozen encoder.
-
-Axis letters: B captions, T words, R regions, C channels, V vocabulary.
-"""
+"""The epochs of a training: an objective's losses, the optimizer, the score after each epoch."""
 
 from __future__ import annotations
 
+import copy
 import math
-import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 from torch.nn.utils import clip_grad_norm_
-from torch.nn.utils.rnn import pad_sequence
 from tqdm import tqdm
 
 from pytorch.captioner import Captioner
-from pytorch.datasets import Example
+from pytorch.decoders import Decoder
 from pytorch.evaluation import evaluate
-from pytorch.features import RegionFeatures
-from pytorch.tokenization import tokenize
-from pytorch.vocabulary import Vocabulary
-
-# How many batches are sorted by length together: enough that little padding is left, few enough
-# that batches stay mixed.
-BATCHES_SORTED_TOGETHER = 50
+from pytorch.self_critical import SelfCritical
+from pytorch.teacher_forcing import SplitData, TeacherForcing
 
 
 class TrainingError(Exception):
@@ -38,9 +29,12 @@ class TrainingError(Exception):
 class TrainingConfig:
     """The recipe, apart from the model's own shape.
 
-    The learning rate is `learning_rate` for the first `full_rate_epochs`, and is then halved
-    every second epoch. Training stops after `epochs`, or once the dev score has not risen for
-    `patience` epochs.
+    First come `epochs` of teacher forcing: at `learning_rate` for `full_rate_epochs`, then at half
+    of it, halved again every second epoch. Then `self_critical_epochs` at their own rate, from the
+    best weights so far. A phase ends early once the dev score has not risen for `patience` epochs.
+
+    What is scored and kept is an exponential moving average of the weights, which forgets all but
+    `average_decay` of itself at every step; 0 keeps the weights themselves.
     """
 
     epochs: int = 15
@@ -51,26 +45,28 @@ class TrainingConfig:
     label_smoothing: float = 0.05
     gradient_norm: float = 5.0
     attention_penalty: float = 1.0
+    average_decay: float = 0.998
+    self_critical_epochs: int = 0
+    self_critical_learning_rate: float = 1e-4
+    self_critical_samples: int = 2
     patience: int = 3
     seed: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "patience"):
+        for name in ("batch_size", "self_critical_samples", "patience"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}.")
+        if self.epochs + self.self_critical_epochs < 1:
+            raise ValueError(f"epochs must be at least 1, not {self.epochs}.")
+        if not 0 <= self.average_decay < 1:
+            raise ValueError(
+                f"average_decay must be at least 0 and below 1, not {self.average_decay}."
+            )
 
     def rate_in(self, epoch: int) -> float:
-        """Learning rate in `epoch`, counted from 1."""
+        """Learning rate of teacher forcing in `epoch`, counted from 1."""
         halvings = max(0, math.ceil((epoch - self.full_rate_epochs) / 2))
         return self.learning_rate * 0.5**halvings
-
-
-@dataclass(frozen=True)
-class SplitData:
-    """A split's examples with the region features of their images, in the same order."""
-
-    examples: tuple[Example, ...]
-    features: RegionFeatures
 
 
 @dataclass(frozen=True)
@@ -78,6 +74,7 @@ class EpochResult:
     """What one epoch cost and brought."""
 
     epoch: int
+    objective: str
     loss: float
     scores: dict[str, float]
     training_seconds: float
@@ -85,151 +82,185 @@ class EpochResult:
     is_best: bool
 
 
-class CaptionBatches:
-    """Encoded captions in batches of similar length, shuffled anew but reproducibly each epoch."""
+class Objective(Protocol):
+    """What a phase of the training makes small."""
 
-    def __init__(
-        self, examples: Sequence[Example], vocabulary: Vocabulary, *, batch_size: int, seed: int
-    ) -> None:
-        self.pairs = [
-            (row, torch.tensor(vocabulary.encode(tokenize(caption))))
-            for row, example in enumerate(examples)
-            for caption in example.captions
-        ]
-        self.batch_size = batch_size
-        self.seed = seed
+    name: str
 
     def __len__(self) -> int:
-        return math.ceil(len(self.pairs) / self.batch_size)
+        """Batches in an epoch."""
 
-    def of_epoch(self, epoch: int) -> Iterator[tuple[list[int], Tensor]]:
-        """Rows of the images, and their captions as word numbers (B, T), `<pad>` at the end."""
-        shuffler = random.Random(f"{self.seed}-{epoch}")  # noqa: S311
-        pairs = shuffler.sample(self.pairs, len(self.pairs))
-        together = self.batch_size * BATCHES_SORTED_TOGETHER
-        batches = []
-        for start in range(0, len(pairs), together):
-            chunk = sorted(pairs[start : start + together], key=lambda pair: len(pair[1]))
-            batches += [
-                chunk[first : first + self.batch_size]
-                for first in range(0, len(chunk), self.batch_size)
-            ]
-        shuffler.shuffle(batches)
-        for batch in batches:
-            rows = [row for row, _ in batch]
-            captions = [caption for _, caption in batch]
-            yield rows, pad_sequence(captions, batch_first=True, padding_value=Vocabulary.pad)
+    def losses(self, decoder: Decoder, epoch: int) -> Iterator[Tensor]:
+        """The loss of one batch after another; change the weights only between two of them."""
 
 
-def caption_loss(
-    logits: Tensor, targets: Tensor, attention: Tensor | None, config: TrainingConfig
-) -> Tensor:
-    """Mean cross-entropy per word, plus the doubly stochastic attention term.
+@dataclass(frozen=True)
+class Phase:
+    """Some epochs with one objective."""
 
-    `logits` (B, T, V), `targets` (B, T), `attention` (B, T, R) or None. The term asks that every
-    region be looked at over the whole caption (Xu et al. 2015, section 4.2.1).
-    """
-    loss = functional.cross_entropy(
-        logits.flatten(0, 1),
-        targets.flatten(),
-        ignore_index=Vocabulary.pad,
-        label_smoothing=config.label_smoothing,
-    )
-    if attention is None:
-        return loss
-    is_word = (targets != Vocabulary.pad).unsqueeze(2)  # (B, T, 1)
-    looked = (attention * is_word).sum(dim=1)  # (B, R)
-    return loss + config.attention_penalty * (1 - looked).square().mean()
+    objective: Objective
+    first_epoch: int
+    epochs: int
+    rate_in: Callable[[int], float]
+
+
+class WeightAverage:
+    """An exponential moving average of a decoder's weights, as a decoder."""
+
+    def __init__(self, decoder: Decoder, *, decay: float) -> None:
+        self.decoder = copy.deepcopy(decoder).eval()
+        self.decay = decay
+        self.updates = 0
+
+    @torch.no_grad()
+    def update(self, decoder: Decoder) -> None:
+        """Take in the weights after one more step of the optimizer."""
+        self.updates += 1
+        # The first averages are of few steps, or they would remember the random weights.
+        decay = min(self.decay, self.updates / (self.updates + 10))
+        pairs = zip(self.decoder.parameters(), decoder.parameters(), strict=True)
+        for average, weight in pairs:
+            average.lerp_(weight, 1 - decay)
 
 
 class Trainer:
-    """Runs the epochs of one training, evaluating on the dev split after each."""
+    """Runs the phases of one training, evaluating on the dev split after each epoch."""
 
     def __init__(
         self, captioner: Captioner, *, train: SplitData, dev: SplitData, config: TrainingConfig
     ) -> None:
+        """The captioner's decoder becomes the average of the weights that are trained."""
         self.captioner = captioner
         self.train_data = train
         self.dev_data = dev
         self.config = config
-        self.batches = CaptionBatches(
-            train.examples, captioner.vocabulary, batch_size=config.batch_size, seed=config.seed
-        )
-        self.optimizer = torch.optim.AdamW(
-            captioner.decoder.parameters(),
-            lr=config.learning_rate,
-            weight_decay=config.weight_decay,
-        )
+        self.decoder = captioner.decoder
+        self.best: EpochResult | None = None
+        self.best_weights: dict[str, Tensor] = {}
 
     def run(
-        self, on_epoch: Callable[[EpochResult], None], *, progress: bool = False
+        self,
+        on_epoch: Callable[[EpochResult], None],
+        *,
+        score_first: bool = False,
+        progress: bool = False,
     ) -> EpochResult:
         """Train to the end and return the best epoch by CIDEr-D on dev.
 
-        `on_epoch` is called after each, while the captioner holds that epoch's weights. Raises
+        `on_epoch` is called after each, while the captioner holds that epoch's weights. With
+        `score_first` the weights to begin with are scored as epoch 0, and may be the best. Raises
         TrainingError where the loss is not finite.
         """
         torch.manual_seed(self.config.seed)
-        best: EpochResult | None = None
-        epoch = 0
-        while best is None or (
-            epoch < self.config.epochs and epoch - best.epoch < self.config.patience
-        ):
-            epoch += 1
-            result = self._run_epoch(epoch, best, progress=progress)
-            best = result if best is None or result.is_best else best
-            on_epoch(result)
-        return best
+        if score_first:
+            on_epoch(self._score(0, "none", math.nan, 0.0, progress=progress))
+        for phase in self._phases():
+            self._run_phase(phase, on_epoch, progress=progress)
+        if self.best is None:
+            raise TrainingError("No epoch was run.")
+        return self.best
 
-    def _run_epoch(self, epoch: int, best: EpochResult | None, *, progress: bool) -> EpochResult:
+    def _phases(self) -> Iterator[Phase]:
+        config = self.config
+        if config.epochs:
+            forcing = TeacherForcing(
+                self.train_data,
+                self.captioner.vocabulary,
+                batch_size=config.batch_size,
+                seed=config.seed,
+                label_smoothing=config.label_smoothing,
+                attention_penalty=config.attention_penalty,
+            )
+            yield Phase(forcing, 1, config.epochs, config.rate_in)
+        if config.self_critical_epochs:
+            critical = SelfCritical(
+                self.train_data,
+                self.captioner.vocabulary,
+                batch_size=config.batch_size,
+                seed=config.seed,
+                samples=config.self_critical_samples,
+                max_words=self.captioner.decoding.max_words,
+            )
+            rate = config.self_critical_learning_rate
+            yield Phase(critical, config.epochs + 1, config.self_critical_epochs, lambda _: rate)
+
+    def _run_phase(
+        self, phase: Phase, on_epoch: Callable[[EpochResult], None], *, progress: bool
+    ) -> None:
+        if self.best is not None:
+            self.decoder.load_state_dict(self.best_weights)
+        optimizer = torch.optim.AdamW(
+            self.decoder.parameters(), weight_decay=self.config.weight_decay
+        )
+        average = WeightAverage(self.decoder, decay=self.config.average_decay)
+        self.captioner.decoder = average.decoder
+        last_rise = phase.first_epoch - 1
+        for epoch in range(phase.first_epoch, phase.first_epoch + phase.epochs):
+            for group in optimizer.param_groups:
+                group["lr"] = phase.rate_in(epoch)
+            start = time.perf_counter()
+            loss = self._train_one_epoch(
+                phase.objective, epoch, optimizer, average, progress=progress
+            )
+            seconds = time.perf_counter() - start
+            result = self._score(epoch, phase.objective.name, loss, seconds, progress=progress)
+            last_rise = epoch if result.is_best else last_rise
+            on_epoch(result)
+            if epoch - last_rise >= self.config.patience:
+                break
+
+    def _score(
+        self, epoch: int, objective: str, loss: float, seconds: float, *, progress: bool
+    ) -> EpochResult:
+        """Evaluate the captioner on dev, and remember its weights if they are the best so far."""
         start = time.perf_counter()
-        loss = self.train_one_epoch(epoch, progress=progress)
-        trained = time.perf_counter()
         scores = evaluate(
             self.captioner, self.dev_data.features, self.dev_data.examples, progress=progress
         ).scores
-        return EpochResult(
+        result = EpochResult(
             epoch=epoch,
+            objective=objective,
             loss=loss,
             scores=scores,
-            training_seconds=trained - start,
-            evaluation_seconds=time.perf_counter() - trained,
-            is_best=best is None or scores["CIDEr-D"] > best.scores["CIDEr-D"],
+            training_seconds=seconds,
+            evaluation_seconds=time.perf_counter() - start,
+            is_best=self.best is None or scores["CIDEr-D"] > self.best.scores["CIDEr-D"],
         )
+        if result.is_best:
+            self.best = result
+            self.best_weights = copy.deepcopy(self.captioner.decoder.state_dict())
+        return result
 
-    def train_one_epoch(self, epoch: int, *, progress: bool = False) -> float:
-        """One pass over the captions; returns the mean loss of its batches."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.config.rate_in(epoch)
-        self.captioner.decoder.train()
+    def _train_one_epoch(
+        self,
+        objective: Objective,
+        epoch: int,
+        optimizer: torch.optim.Optimizer,
+        average: WeightAverage,
+        *,
+        progress: bool,
+    ) -> float:
+        """One pass over the train split; returns the mean loss of its batches."""
+        self.decoder.train()
         total = 0.0
-        batches = tqdm(
-            self.batches.of_epoch(epoch),
+        losses = tqdm(
+            objective.losses(self.decoder, epoch),
             f"epoch {epoch}",
-            total=len(self.batches),
+            total=len(objective),
             leave=False,
             disable=not progress,
         )
-        for number, (rows, captions) in enumerate(batches, start=1):
-            loss = self._train_on(rows, captions.to(self.captioner.device))
-            if not math.isfinite(loss):
+        for number, loss in enumerate(losses, start=1):
+            if not loss.isfinite():
                 raise TrainingError(
-                    f"The loss became {loss} in batch {number} of epoch {epoch}. "
+                    f"The loss became {loss.item()} in batch {number} of epoch {epoch}. "
                     "Try a lower learning rate."
                 )
-            total += loss
-            batches.set_postfix(loss=f"{total / number:.3f}", refresh=False)
-        self.captioner.decoder.eval()
-        return total / len(self.batches)
-
-    def _train_on(self, rows: list[int], captions: Tensor) -> float:
-        """One step of the optimizer on captions (B, T) of the images in `rows`."""
-        decoder = self.captioner.decoder
-        regions = self.train_data.features.rows(rows).to(captions.device)  # (B, R, C)
-        logits, attention = decoder(regions, captions[:, :-1])
-        loss = caption_loss(logits, captions[:, 1:], attention, self.config)
-        self.optimizer.zero_grad()
-        loss.backward()
-        clip_grad_norm_(decoder.parameters(), self.config.gradient_norm)
-        self.optimizer.step()
-        return loss.item()
+            optimizer.zero_grad()
+            loss.backward()
+            clip_grad_norm_(self.decoder.parameters(), self.config.gradient_norm)
+            optimizer.step()
+            average.update(self.decoder)
+            total += loss.item()
+            losses.set_postfix(loss=f"{total / number:.3f}", refresh=False)
+        return total / len(objective)

@@ -3,34 +3,42 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from pytorch.captioner import Captioner
-from pytorch.checkpoints import default_device, save_checkpoint
-from pytorch.datasets import CaptionDataset
+from pytorch.checkpoints import default_device, load_captioner, save_checkpoint
+from pytorch.datasets import CaptionDataset, Example
 from pytorch.decoders import Decoder, DecoderConfig
 from pytorch.encoders import Encoder
 from pytorch.features import cached_features
 from pytorch.model_card import model_card
 from pytorch.search import DecodingConfig
+from pytorch.teacher_forcing import SplitData
 from pytorch.tokenization import tokenize
-from pytorch.training import EpochResult, SplitData, Trainer, TrainingConfig
+from pytorch.training import EpochResult, Trainer, TrainingConfig
 from pytorch.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)
 class RunConfig:
-    """What is trained, and how; `encoder_weights` replaces the registry's pretrained ones."""
+    """What is trained, and how.
+
+    `encoder_weights` replaces the registry's pretrained ones. `decoder` holds fields of
+    DecoderConfig. With `init_from` the model is that checkpoint's, trained further, and the fields
+    that would describe a new one are not used.
+    """
 
     encoder: str = "resnet101"
     encoder_weights: Path | None = None
     grid_size: int = 4
-    injection: str = "attention"
+    decoder: Mapping[str, Any] = field(default_factory=lambda: {"injection": "attention"})
     min_count: int = 4
+    init_from: Path | None = None
     training: TrainingConfig = field(default_factory=TrainingConfig)
     decoding: DecodingConfig = field(default_factory=DecodingConfig)
 
@@ -53,20 +61,27 @@ def run_training(
     device = default_device()
     # The seed decides the first weights as well as the order of the batches.
     torch.manual_seed(config.training.seed)
-    encoder = load_encoder(config)
-    train = split_data(dataset, "train", encoder, cache_dir, device=device, progress=progress)
-    dev = split_data(dataset, "dev", encoder, cache_dir, device=device, progress=progress)
-    captioner = new_captioner(config, encoder, train, device)
+    if config.init_from is None:
+        captioner = new_captioner(config, dataset.split("train"), device)
+    else:
+        captioner = load_captioner(config.init_from, device=device)
+    former = captioner.metrics.get("training", [])
+    train, dev = (
+        split_data(dataset, split, captioner.encoder, cache_dir, device=device, progress=progress)
+        for split in ("train", "dev")
+    )
     trainer = Trainer(captioner, train=train, dev=dev, config=config.training)
 
     def keep_if_best(result: EpochResult) -> None:
         if result.is_best:
-            captioner.metrics = _metrics(dataset, config, result)
+            captioner.metrics = _metrics(
+                dataset, config, result, former, beam_size=captioner.decoding.beam_size
+            )
             card = model_card(captioner, name=output.name, terms=dataset.terms)
             save_checkpoint(output, captioner, model_card=card)
         on_epoch(result)
 
-    return trainer.run(keep_if_best, progress=progress)
+    return trainer.run(keep_if_best, score_first=config.init_from is not None, progress=progress)
 
 
 def load_encoder(config: RunConfig) -> Encoder:
@@ -97,14 +112,13 @@ def split_data(
     return SplitData(examples, features)
 
 
-def new_captioner(
-    config: RunConfig, encoder: Encoder, train: SplitData, device: torch.device
-) -> Captioner:
-    """An untrained captioner whose vocabulary comes from the train split."""
-    captions = (tokenize(text) for example in train.examples for text in example.captions)
+def new_captioner(config: RunConfig, train: Sequence[Example], device: torch.device) -> Captioner:
+    """An untrained captioner whose vocabulary comes from the train split; raises EncoderError."""
+    encoder = load_encoder(config)
+    captions = (tokenize(text) for example in train for text in example.captions)
     vocabulary = Vocabulary.build(captions, min_count=config.min_count)
     decoder_config = DecoderConfig(
-        injection=config.injection, vocabulary_size=len(vocabulary), channels=encoder.channels
+        vocabulary_size=len(vocabulary), channels=encoder.channels, **config.decoder
     )
     return Captioner(
         encoder=encoder.to(device),
@@ -114,17 +128,32 @@ def new_captioner(
     )
 
 
-def _metrics(dataset: CaptionDataset, config: RunConfig, best: EpochResult) -> dict[str, object]:
-    """What metrics.json tells: the scores, how they were measured, and the recipe."""
+def _metrics(
+    dataset: CaptionDataset,
+    config: RunConfig,
+    best: EpochResult,
+    former: Sequence[Mapping[str, Any]],
+    *,
+    beam_size: int,
+) -> dict[str, Any]:
+    """What metrics.json tells: the scores, how they were measured, and the recipe.
+
+    `former` are the recipes of the trainings that this one goes on from.
+    """
+    recipe = {
+        "dataset": dataset.name,
+        "train_images": len(dataset.split("train")),
+        "best_epoch": best.epoch,
+        "objective": best.objective,
+        "min_count": config.min_count,
+        **dataclasses.asdict(config.training),
+        "torch": torch.__version__,
+    }
     return {
         "dataset": dataset.name,
         "split": "dev",
-        "beam_size": config.decoding.beam_size,
+        "images": len(dataset.split("dev")),
+        "beam_size": beam_size,
         "scores": {name: round(score, 4) for name, score in best.scores.items()},
-        "epoch": best.epoch,
-        "train_images": len(dataset.split("train")),
-        "dev_images": len(dataset.split("dev")),
-        "min_count": config.min_count,
-        "training": dataclasses.asdict(config.training),
-        "torch": torch.__version__,
+        "training": [*former, recipe],
     }

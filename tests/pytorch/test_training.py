@@ -6,15 +6,8 @@ import torch
 
 from pytorch.datasets import Example
 from pytorch.features import RegionFeatures
-from pytorch.training import (
-    CaptionBatches,
-    SplitData,
-    Trainer,
-    TrainingConfig,
-    TrainingError,
-    caption_loss,
-)
-from pytorch.vocabulary import Vocabulary
+from pytorch.teacher_forcing import SplitData
+from pytorch.training import Trainer, TrainingConfig, TrainingError, WeightAverage
 from tests.tiny import tiny_captioner
 
 EXAMPLES = tuple(
@@ -40,58 +33,6 @@ def losses_of(config: TrainingConfig) -> list[float]:
     return [result.loss for result in results]
 
 
-class TestBatches:
-    vocabulary = tiny_captioner().vocabulary
-    batches = CaptionBatches(EXAMPLES, vocabulary, batch_size=4, seed=1)
-
-    def pairs(self, epoch):
-        return [
-            (row, tuple(word for word in caption.tolist() if word != Vocabulary.pad))
-            for rows, captions in self.batches.of_epoch(epoch)
-            for row, caption in zip(rows, captions, strict=True)
-        ]
-
-    def test_an_epoch_holds_every_caption_with_its_image_once(self):
-        expected = [
-            (row, tuple(self.vocabulary.encode(caption.split())))
-            for row, example in enumerate(EXAMPLES)
-            for caption in example.captions
-        ]
-        assert sorted(self.pairs(epoch=1)) == sorted(expected)
-
-    def test_epochs_are_shuffled_differently_but_reproducibly(self):
-        assert self.pairs(epoch=1) == self.pairs(epoch=1)
-        assert self.pairs(epoch=1) != self.pairs(epoch=2)
-
-    def test_the_length_is_the_number_of_batches(self):
-        assert len(list(self.batches.of_epoch(1))) == len(self.batches) == 5
-
-    def test_captions_of_similar_length_are_batched_together(self):
-        for _, captions in self.batches.of_epoch(1):
-            lengths = (captions != Vocabulary.pad).sum(dim=1)
-            assert lengths.max() - lengths.min() <= 1
-
-
-class TestLoss:
-    def test_padding_does_not_count(self):
-        logits = torch.rand(2, 5, 18, generator=torch.Generator().manual_seed(0))
-        targets = torch.tensor([[4, 5, 2, 0, 0], [6, 7, 8, 9, 2]])
-        changed = logits.clone()
-        changed[0, 3:] += 100 * torch.rand(2, 18)
-        attention = torch.rand(2, 5, 4)
-        expected = caption_loss(logits, targets, attention, CONFIG)
-        attention[0, 3:] += 1
-        torch.testing.assert_close(caption_loss(changed, targets, attention, CONFIG), expected)
-
-    def test_looking_at_every_region_once_costs_nothing(self):
-        logits, targets = torch.rand(1, 2, 18), torch.tensor([[4, 2]])
-        even = torch.full((1, 2, 2), 0.5)
-        one_sided = torch.tensor([[[1.0, 0.0], [1.0, 0.0]]])
-        plain = caption_loss(logits, targets, None, CONFIG)
-        torch.testing.assert_close(caption_loss(logits, targets, even, CONFIG), plain)
-        torch.testing.assert_close(caption_loss(logits, targets, one_sided, CONFIG), plain + 1)
-
-
 def test_the_learning_rate_is_halved_every_second_epoch_after_the_fifth():
     rates = [TrainingConfig(learning_rate=8).rate_in(epoch) for epoch in range(1, 11)]
     assert rates == [8, 8, 8, 8, 8, 4, 4, 2, 2, 1]
@@ -111,6 +52,63 @@ def test_it_stops_once_the_dev_score_has_not_risen_for_some_epochs():
     assert best.epoch == 1
 
 
+def test_a_self_critical_phase_follows_from_the_best_weights():
+    config = dataclasses.replace(
+        CONFIG, self_critical_epochs=2, self_critical_learning_rate=0.0, average_decay=0.0
+    )
+    learner = trainer(config)
+    results = []
+    best = learner.run(results.append)
+    assert [(result.epoch, result.objective) for result in results] == [
+        (1, "teacher forcing"),
+        (2, "teacher forcing"),
+        (3, "self-critical"),
+        (4, "self-critical"),
+    ]
+    # At a rate of zero the second phase scores what it began with.
+    assert results[2].scores == results[3].scores == best.scores
+
+
+def test_the_weights_to_begin_with_may_be_the_best():
+    learner = trainer(dataclasses.replace(CONFIG, learning_rate=0.0))
+    results = []
+    best = learner.run(results.append, score_first=True)
+    assert [result.epoch for result in results] == [0, 1, 2]
+    assert best.epoch == 0
+
+
+class TestWeightAverage:
+    def test_it_goes_towards_the_weights(self):
+        decoder = tiny_captioner().decoder
+        average = WeightAverage(decoder, decay=0.9)
+        with torch.no_grad():
+            decoder.bias.fill_(5.0)
+        for _ in range(200):
+            average.update(decoder)
+        torch.testing.assert_close(average.decoder.bias, decoder.bias, rtol=1e-3, atol=1e-3)
+
+    def test_without_decay_it_is_the_weights(self):
+        decoder = tiny_captioner().decoder
+        average = WeightAverage(decoder, decay=0.0)
+        with torch.no_grad():
+            decoder.bias.fill_(5.0)
+        average.update(decoder)
+        assert torch.equal(average.decoder.bias, decoder.bias)
+
+    def test_it_moves_less_the_higher_its_decay(self):
+        def moved(decay):
+            decoder = tiny_captioner().decoder
+            average = WeightAverage(decoder, decay=decay)
+            before = decoder.bias.detach().clone()
+            with torch.no_grad():
+                decoder.bias.add_(1.0)
+            for _ in range(50):
+                average.update(decoder)
+            return (average.decoder.bias - before).mean().item()
+
+        assert moved(0.999) < moved(0.5)
+
+
 def test_a_loss_that_is_not_finite_stops_with_the_batch_named():
     broken = trainer()
     with torch.no_grad():
@@ -119,7 +117,7 @@ def test_a_loss_that_is_not_finite_stops_with_the_batch_named():
         broken.run(lambda result: None)
 
 
-@pytest.mark.parametrize("name", ["epochs", "batch_size", "patience"])
+@pytest.mark.parametrize("name", ["epochs", "batch_size", "patience", "self_critical_samples"])
 def test_numbers_below_one_are_refused(name):
     with pytest.raises(ValueError, match=f"{name} must be at least 1, not 0"):
         TrainingConfig(**{name: 0})

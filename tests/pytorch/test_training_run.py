@@ -15,7 +15,9 @@ CONFIG = RunConfig(
     encoder="efficientnet_lite2",
     grid_size=1,
     min_count=2,
-    training=TrainingConfig(epochs=15, patience=15, full_rate_epochs=15, batch_size=4),
+    training=TrainingConfig(
+        epochs=15, patience=15, full_rate_epochs=15, batch_size=4, average_decay=0.5
+    ),
 )
 
 
@@ -42,9 +44,9 @@ def test_the_checkpoint_is_that_of_the_best_epoch(trained):
     _, output, results, best = trained
     assert best is max(results, key=lambda result: result.scores["CIDEr-D"])
     metrics = json.loads((output / "metrics.json").read_text())
-    assert metrics["epoch"] == best.epoch
+    assert metrics["training"][0]["best_epoch"] == best.epoch
     assert metrics["scores"]["CIDEr-D"] == round(best.scores["CIDEr-D"], 4)
-    assert metrics["training"]["seed"] == CONFIG.training.seed
+    assert metrics["training"][0]["seed"] == CONFIG.training.seed
 
 
 def test_the_vocabulary_comes_from_the_train_split_alone(trained):
@@ -82,6 +84,29 @@ def test_encoder_weights_from_a_file_go_into_the_checkpoint(trained, tmp_path):
     )
     assert load_captioner(tmp_path / "model").encoder.weights_source == "file"
     assert "from a local file" in (tmp_path / "model" / "README.md").read_text()
+
+
+def test_a_checkpoint_can_be_trained_further(trained, tmp_path):
+    dataset, output, _, best = trained
+    config = dataclasses.replace(
+        CONFIG,
+        init_from=output,
+        training=TrainingConfig(epochs=0, self_critical_epochs=1, batch_size=4),
+    )
+    results = []
+    run_training(
+        dataset,
+        config,
+        output=tmp_path / "model",
+        cache_dir=tmp_path / "cache",
+        on_epoch=results.append,
+    )
+    assert [result.epoch for result in results] == [0, 1]
+    assert results[0].scores == pytest.approx(best.scores)
+    further = load_captioner(tmp_path / "model")
+    assert further.vocabulary.words == load_captioner(output).vocabulary.words
+    recipes = further.metrics["training"]
+    assert [recipe["epochs"] for recipe in recipes] == [15, 0]
 
 
 def test_missing_encoder_weights_stop_before_anything_is_written(trained, tmp_path):

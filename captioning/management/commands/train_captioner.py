@@ -11,6 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from pytorch.checkpoint_files import CheckpointError
 from pytorch.datasets import DATASETS, DatasetError, load_dataset
 from pytorch.decoders import INJECTIONS
 from pytorch.encoders import ENCODERS, EncoderError
@@ -38,7 +39,7 @@ class Command(BaseCommand):
             type=Path,
             help="local file of encoder weights instead of the pretrained ones",
         )
-        parser.add_argument("--injection", choices=list(INJECTIONS), default=run.injection)
+        parser.add_argument("--injection", choices=list(INJECTIONS), default="attention")
         parser.add_argument(
             "--grid-size",
             type=int,
@@ -47,6 +48,17 @@ class Command(BaseCommand):
         )
         parser.add_argument(
             "--epochs", type=int, default=training.epochs, help="at most (default: %(default)s)"
+        )
+        parser.add_argument(
+            "--self-critical-epochs",
+            type=int,
+            default=training.self_critical_epochs,
+            help="epochs of self-critical training afterwards (default: %(default)s)",
+        )
+        parser.add_argument(
+            "--init-from",
+            type=Path,
+            help="checkpoint to train further, instead of a new model",
         )
         parser.add_argument(
             "--patience",
@@ -88,7 +100,7 @@ class Command(BaseCommand):
             )
         except DatasetError as error:
             raise CommandError(str(error), returncode=2) from error
-        except (EncoderError, TrainingError, ValueError) as error:
+        except (CheckpointError, EncoderError, TrainingError, ValueError) as error:
             raise CommandError(str(error)) from error
         except KeyboardInterrupt as interrupt:
             outcome = _outcome(kept[-1], output) if kept else "Nothing was written."
@@ -116,12 +128,14 @@ def _run_config(options: dict[str, Any]) -> RunConfig:
         batch_size=options["batch_size"],
         learning_rate=options["learning_rate"],
         patience=options["patience"],
+        self_critical_epochs=options["self_critical_epochs"],
         seed=options["seed"],
     )
     return dataclasses.replace(
         RunConfig(training=training),
         encoder=options["encoder"],
         encoder_weights=options["encoder_weights"],
-        injection=options["injection"],
+        decoder={"injection": options["injection"]},
+        init_from=options["init_from"],
         grid_size=options["grid_size"],
     )

@@ -52,7 +52,7 @@ def test_options_reach_the_recipe(base_dir):
     write_colours(base_dir / "data" / "flickr8k")
     options = {"seed": 7, "batch_size": 5, "learning_rate": 0.002, "grid_size": 3}
     train(**OPTIONS, **options, output=base_dir / "model")
-    recipe = json.loads((base_dir / "model" / "metrics.json").read_text())["training"]
+    recipe = json.loads((base_dir / "model" / "metrics.json").read_text())["training"][0]
     assert (recipe["seed"], recipe["batch_size"], recipe["learning_rate"]) == (7, 5, 0.002)
     assert json.loads((base_dir / "model" / "config.json").read_text())["encoder"]["grid_size"] == 3
 

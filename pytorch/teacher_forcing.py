@@ -1,0 +1,137 @@
+"""Teacher forcing: every word is predicted from the image and the true words before it.
+
+Axis letters: B captions, T words, R regions, C channels, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torch.nn.utils.rnn import pad_sequence
+
+from pytorch.datasets import Example
+from pytorch.decoders import Decoder
+from pytorch.features import RegionFeatures
+from pytorch.tokenization import tokenize
+from pytorch.vocabulary import Vocabulary
+
+# How many batches are sorted by length together: enough that little padding is left, few enough
+# that batches stay mixed.
+BATCHES_SORTED_TOGETHER = 50
+
+
+@dataclass(frozen=True)
+class SplitData:
+    """A split's examples with the region features of their images, in the same order."""
+
+    examples: tuple[Example, ...]
+    features: RegionFeatures
+
+
+class CaptionBatches:
+    """Encoded captions in batches of similar length, shuffled anew but reproducibly each epoch."""
+
+    def __init__(
+        self, examples: Sequence[Example], vocabulary: Vocabulary, *, batch_size: int, seed: int
+    ) -> None:
+        self.pairs = [
+            (row, torch.tensor(vocabulary.encode(tokenize(caption))))
+            for row, example in enumerate(examples)
+            for caption in example.captions
+        ]
+        self.batch_size = batch_size
+        self.seed = seed
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.pairs) / self.batch_size)
+
+    def of_epoch(self, epoch: int) -> Iterator[tuple[list[int], Tensor]]:
+        """Rows of the images, and their captions as word numbers (B, T), `<pad>` at the end."""
+        shuffler = random.Random(f"{self.seed}-{epoch}")  # noqa: S311
+        pairs = shuffler.sample(self.pairs, len(self.pairs))
+        together = self.batch_size * BATCHES_SORTED_TOGETHER
+        batches = []
+        for start in range(0, len(pairs), together):
+            chunk = sorted(pairs[start : start + together], key=lambda pair: len(pair[1]))
+            batches += [
+                chunk[first : first + self.batch_size]
+                for first in range(0, len(chunk), self.batch_size)
+            ]
+        shuffler.shuffle(batches)
+        for batch in batches:
+            rows = [row for row, _ in batch]
+            captions = [caption for _, caption in batch]
+            yield rows, pad_sequence(captions, batch_first=True, padding_value=Vocabulary.pad)
+
+
+class TeacherForcing:
+    """The training objective of the first phase: the probability of the reference captions."""
+
+    name = "teacher forcing"
+
+    def __init__(
+        self,
+        data: SplitData,
+        vocabulary: Vocabulary,
+        *,
+        batch_size: int,
+        seed: int,
+        label_smoothing: float,
+        attention_penalty: float,
+    ) -> None:
+        self.features = data.features
+        self.caption_batches = CaptionBatches(
+            data.examples, vocabulary, batch_size=batch_size, seed=seed
+        )
+        self.label_smoothing = label_smoothing
+        self.attention_penalty = attention_penalty
+
+    def __len__(self) -> int:
+        return len(self.caption_batches)
+
+    def losses(self, decoder: Decoder, epoch: int) -> Iterator[Tensor]:
+        """The loss of one batch after another; change the weights only between two of them."""
+        device = decoder.bias.device
+        for rows, batch in self.caption_batches.of_epoch(epoch):
+            captions = batch.to(device)  # (B, T)
+            regions = self.features.rows(rows).to(device)  # (B, R, C)
+            logits, attention = decoder(regions, captions[:, :-1])
+            yield caption_loss(
+                logits,
+                captions[:, 1:],
+                attention,
+                label_smoothing=self.label_smoothing,
+                attention_penalty=self.attention_penalty,
+            )
+
+
+def caption_loss(
+    logits: Tensor,
+    targets: Tensor,
+    attention: Tensor | None,
+    *,
+    label_smoothing: float,
+    attention_penalty: float,
+) -> Tensor:
+    """Mean cross-entropy per word, plus the doubly stochastic attention term.
+
+    `logits` (B, T, V), `targets` (B, T), `attention` (B, T, R) or None. The term asks that every
+    region be looked at over the whole caption (Xu et al. 2015, section 4.2.1).
+    """
+    loss = functional.cross_entropy(
+        logits.flatten(0, 1),
+        targets.flatten(),
+        ignore_index=Vocabulary.pad,
+        label_smoothing=label_smoothing,
+    )
+    if attention is None:
+        return loss
+    is_word = (targets != Vocabulary.pad).unsqueeze(2)  # (B, T, 1)
+    looked = (attention * is_word).sum(dim=1)  # (B, R)
+    return loss + attention_penalty * (1 - looked).square().mean()

@@ -1,0 +1,66 @@
+import itertools
+
+import torch
+
+from pytorch.datasets import Example
+from pytorch.teacher_forcing import CaptionBatches, caption_loss
+from pytorch.vocabulary import Vocabulary
+from tests.tiny import tiny_captioner
+
+EXAMPLES = tuple(
+    Example(f"{first}{second}.jpg", (f"a {first} {second}", f"the {second} is {first}"))
+    for first, second in itertools.product(["red", "black", "small"], ["dog", "cat", "person"])
+)
+TERMS = {"label_smoothing": 0.05, "attention_penalty": 1.0}
+
+
+class TestBatches:
+    vocabulary = tiny_captioner().vocabulary
+    batches = CaptionBatches(EXAMPLES, vocabulary, batch_size=4, seed=1)
+
+    def pairs(self, epoch):
+        return [
+            (row, tuple(word for word in caption.tolist() if word != Vocabulary.pad))
+            for rows, captions in self.batches.of_epoch(epoch)
+            for row, caption in zip(rows, captions, strict=True)
+        ]
+
+    def test_an_epoch_holds_every_caption_with_its_image_once(self):
+        expected = [
+            (row, tuple(self.vocabulary.encode(caption.split())))
+            for row, example in enumerate(EXAMPLES)
+            for caption in example.captions
+        ]
+        assert sorted(self.pairs(epoch=1)) == sorted(expected)
+
+    def test_epochs_are_shuffled_differently_but_reproducibly(self):
+        assert self.pairs(epoch=1) == self.pairs(epoch=1)
+        assert self.pairs(epoch=1) != self.pairs(epoch=2)
+
+    def test_the_length_is_the_number_of_batches(self):
+        assert len(list(self.batches.of_epoch(1))) == len(self.batches) == 5
+
+    def test_captions_of_similar_length_are_batched_together(self):
+        for _, captions in self.batches.of_epoch(1):
+            lengths = (captions != Vocabulary.pad).sum(dim=1)
+            assert lengths.max() - lengths.min() <= 1
+
+
+class TestLoss:
+    def test_padding_does_not_count(self):
+        logits = torch.rand(2, 5, 18, generator=torch.Generator().manual_seed(0))
+        targets = torch.tensor([[4, 5, 2, 0, 0], [6, 7, 8, 9, 2]])
+        changed = logits.clone()
+        changed[0, 3:] += 100 * torch.rand(2, 18)
+        attention = torch.rand(2, 5, 4)
+        expected = caption_loss(logits, targets, attention, **TERMS)
+        attention[0, 3:] += 1
+        torch.testing.assert_close(caption_loss(changed, targets, attention, **TERMS), expected)
+
+    def test_looking_at_every_region_once_costs_nothing(self):
+        logits, targets = torch.rand(1, 2, 18), torch.tensor([[4, 2]])
+        even = torch.full((1, 2, 2), 0.5)
+        one_sided = torch.tensor([[[1.0, 0.0], [1.0, 0.0]]])
+        plain = caption_loss(logits, targets, None, **TERMS)
+        torch.testing.assert_close(caption_loss(logits, targets, even, **TERMS), plain)
+        torch.testing.assert_close(caption_loss(logits, targets, one_sided, **TERMS), plain + 1)
