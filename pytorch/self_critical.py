@@ -105,17 +105,16 @@ def self_critical_loss(
 ) -> Tensor:
     """Loss of one batch of images, from their region features (B, R, C) and rows in the split.
 
-    The captions are generated without dropout. The decoder is left in the mode it came in, and
-    their words' probabilities are computed in that mode.
+    Dropout is off throughout. The samples must come from the very distribution whose gradient is
+    taken: with dropout in one of them only, the baseline no longer cancels out, and the model
+    unlearns within an epoch.
     """
-    was_training = decoder.training
     decoder.eval()
     greedy = DecodingConfig(beam_size=1, max_words=max_words)
     baseline = reward(rows, search(decoder, regions, greedy).words)  # (B, 1)
     drawn = DecodingConfig(beam_size=samples, max_words=max_words)
     captions = sample(decoder, regions, drawn).clone()  # (B, K, T)
     advantage = (reward(rows, captions) - baseline).flatten()  # (N,)
-    decoder.train(was_training)
 
     words = captions.flatten(0, 1)  # (N, T)
     steps, _ = read_captions(decoder, regions.repeat_interleave(samples, dim=0), words)
