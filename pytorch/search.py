@@ -29,7 +29,7 @@ class DecodingConfig:
 
     With `top_p`, candidates are sampled instead: every word from the most probable ones that
     together reach that probability (Holtzman et al., "The Curious Case of Neural Text
-    Degeneration", 2020). The same `seed` gives the same captions, whatever else is in the batch.
+    Degeneration", 2020). The same `sampling_seed` gives the same captions, whatever else is in the batch.
     """
 
     beam_size: int = 3
@@ -37,7 +37,7 @@ class DecodingConfig:
     length_normalization: float = 0.0
     no_repeat_ngram: int = 0
     top_p: float | None = None
-    seed: int = 0
+    sampling_seed: int = 0
 
     def __post_init__(self) -> None:
         if self.beam_size < 1:
@@ -105,7 +105,7 @@ def search(decoder: Decoder, regions: Tensor, config: DecodingConfig) -> Found:
     `regions` is (B, R, C). Beam size 1 is greedy search. An ended candidate stays among the K and
     competes with those still growing, so there is always an answer.
     """
-    choose = _best_beams if config.top_p is None else _nucleus(config.top_p, config.seed)
+    choose = _best_beams if config.top_p is None else _nucleus(config.top_p, config.sampling_seed)
     captions, totals = _grow(decoder, regions, config, choose)
     return _best_first(captions, totals, config.length_normalization)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -96,11 +97,11 @@ class Objective(Protocol):
 
 @dataclass(frozen=True)
 class Phase:
-    """Some epochs with one objective."""
+    """Some epochs with one objective, which is made when the phase begins."""
 
-    objective: Objective
+    objective: Callable[[], Objective]
     first_epoch: int
-    epochs: int
+    last_epoch: int
     rate_in: Callable[[int], float]
 
 
@@ -124,7 +125,12 @@ class WeightAverage:
 
 
 class Trainer:
-    """Runs the phases of one training, evaluating on the dev split after each epoch."""
+    """Runs the phases of one training, evaluating on the dev split after each epoch.
+
+    Between two epochs `state_dict` holds all that the rest of the training depends on: a trainer
+    made anew with the same arguments that loads it gives the same losses as one that was never
+    interrupted.
+    """
 
     def __init__(
         self, captioner: Captioner, *, train: SplitData, dev: SplitData, config: TrainingConfig
@@ -135,8 +141,14 @@ class Trainer:
         self.dev_data = dev
         self.config = config
         self.decoder = captioner.decoder
-        self.best: EpochResult | None = None
+        self.history: list[EpochResult] = []
         self.best_weights: dict[str, Tensor] = {}
+        self._begin_phase()
+
+    @property
+    def best(self) -> EpochResult | None:
+        """The epoch with the highest CIDEr-D on dev so far, the earlier one among equals."""
+        return max(self.history, key=lambda result: result.scores["CIDEr-D"], default=None)
 
     def run(
         self,
@@ -151,63 +163,103 @@ class Trainer:
         `score_first` the weights to begin with are scored as epoch 0, and may be the best. Raises
         TrainingError where the loss is not finite.
         """
-        torch.manual_seed(self.config.seed)
-        if score_first:
-            on_epoch(self._score(0, "none", math.nan, 0.0, progress=progress))
+        if not self.history:
+            torch.manual_seed(self.config.seed)
+            if score_first:
+                on_epoch(self._score(0, "none", math.nan, 0.0, progress=progress))
         for phase in self._phases():
             self._run_phase(phase, on_epoch, progress=progress)
         if self.best is None:
             raise TrainingError("No epoch was run.")
         return self.best
 
+    def state_dict(self) -> dict[str, Any]:
+        """Tensors and plain values, so that torch.load reads them with `weights_only`."""
+        cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+        return {
+            "history": [dataclasses.asdict(result) for result in self.history],
+            "decoder": self.decoder.state_dict(),
+            "average": self.average.decoder.state_dict(),
+            "average_updates": self.average.updates,
+            "optimizer": self.optimizer.state_dict(),
+            "best_weights": self.best_weights,
+            "chance": {"cpu": torch.get_rng_state(), "cuda": cuda},
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from where `state_dict` was called."""
+        self.history = [EpochResult(**result) for result in state["history"]]
+        self.decoder.load_state_dict(state["decoder"])
+        self.average.decoder.load_state_dict(state["average"])
+        self.average.updates = state["average_updates"]
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.best_weights = state["best_weights"]
+        torch.set_rng_state(state["chance"]["cpu"])
+        if state["chance"]["cuda"]:
+            torch.cuda.set_rng_state_all(state["chance"]["cuda"])
+
     def _phases(self) -> Iterator[Phase]:
-        config = self.config
-        if config.epochs:
-            forcing = TeacherForcing(
+        config, vocabulary = self.config, self.captioner.vocabulary
+        yield Phase(
+            lambda: TeacherForcing(
                 self.train_data,
-                self.captioner.vocabulary,
+                vocabulary,
                 batch_size=config.batch_size,
                 seed=config.seed,
                 label_smoothing=config.label_smoothing,
                 attention_penalty=config.attention_penalty,
-            )
-            yield Phase(forcing, 1, config.epochs, config.rate_in)
-        if config.self_critical_epochs:
-            critical = SelfCritical(
+            ),
+            first_epoch=1,
+            last_epoch=config.epochs,
+            rate_in=config.rate_in,
+        )
+        yield Phase(
+            lambda: SelfCritical(
                 self.train_data,
-                self.captioner.vocabulary,
+                vocabulary,
                 batch_size=config.batch_size,
                 seed=config.seed,
                 samples=config.self_critical_samples,
                 max_words=self.captioner.decoding.max_words,
-            )
-            rate = config.self_critical_learning_rate
-            yield Phase(critical, config.epochs + 1, config.self_critical_epochs, lambda _: rate)
+            ),
+            first_epoch=config.epochs + 1,
+            last_epoch=config.epochs + config.self_critical_epochs,
+            rate_in=lambda _: config.self_critical_learning_rate,
+        )
+
+    def _begin_phase(self) -> None:
+        """A fresh optimizer and average for the decoder's present weights."""
+        self.optimizer = torch.optim.AdamW(
+            self.decoder.parameters(), weight_decay=self.config.weight_decay
+        )
+        self.average = WeightAverage(self.decoder, decay=self.config.average_decay)
+        self.captioner.decoder = self.average.decoder
 
     def _run_phase(
         self, phase: Phase, on_epoch: Callable[[EpochResult], None], *, progress: bool
     ) -> None:
-        if self.best is not None:
-            self.decoder.load_state_dict(self.best_weights)
-        optimizer = torch.optim.AdamW(
-            self.decoder.parameters(), weight_decay=self.config.weight_decay
-        )
-        average = WeightAverage(self.decoder, decay=self.config.average_decay)
-        self.captioner.decoder = average.decoder
-        last_rise = phase.first_epoch - 1
-        for epoch in range(phase.first_epoch, phase.first_epoch + phase.epochs):
-            for group in optimizer.param_groups:
+        objective = None
+        while (epoch := self._next_epoch(phase)) is not None:
+            if epoch == phase.first_epoch and self.best is not None:
+                self.decoder.load_state_dict(self.best_weights)
+                self._begin_phase()
+            objective = objective or phase.objective()
+            for group in self.optimizer.param_groups:
                 group["lr"] = phase.rate_in(epoch)
             start = time.perf_counter()
-            loss = self._train_one_epoch(
-                phase.objective, epoch, optimizer, average, progress=progress
-            )
+            loss = self._train_one_epoch(objective, epoch, progress=progress)
             seconds = time.perf_counter() - start
-            result = self._score(epoch, phase.objective.name, loss, seconds, progress=progress)
-            last_rise = epoch if result.is_best else last_rise
-            on_epoch(result)
-            if epoch - last_rise >= self.config.patience:
-                break
+            on_epoch(self._score(epoch, objective.name, loss, seconds, progress=progress))
+
+    def _next_epoch(self, phase: Phase) -> int | None:
+        """The epoch that comes next in this phase; None once it has ended."""
+        done = [result for result in self.history if result.epoch >= phase.first_epoch]
+        rises = [result.epoch for result in done if result.is_best]
+        last_rise = max(rises, default=phase.first_epoch - 1)
+        last = done[-1].epoch if done else phase.first_epoch - 1
+        if last >= phase.last_epoch or last - last_rise >= self.config.patience:
+            return None
+        return last + 1
 
     def _score(
         self, epoch: int, objective: str, loss: float, seconds: float, *, progress: bool
@@ -226,20 +278,12 @@ class Trainer:
             evaluation_seconds=time.perf_counter() - start,
             is_best=self.best is None or scores["CIDEr-D"] > self.best.scores["CIDEr-D"],
         )
+        self.history.append(result)
         if result.is_best:
-            self.best = result
             self.best_weights = copy.deepcopy(self.captioner.decoder.state_dict())
         return result
 
-    def _train_one_epoch(
-        self,
-        objective: Objective,
-        epoch: int,
-        optimizer: torch.optim.Optimizer,
-        average: WeightAverage,
-        *,
-        progress: bool,
-    ) -> float:
+    def _train_one_epoch(self, objective: Objective, epoch: int, *, progress: bool) -> float:
         """One pass over the train split; returns the mean loss of its batches."""
         self.decoder.train()
         total = 0.0
@@ -256,11 +300,11 @@ class Trainer:
                     f"The loss became {loss.item()} in batch {number} of epoch {epoch}. "
                     "Try a lower learning rate."
                 )
-            optimizer.zero_grad()
+            self.optimizer.zero_grad()
             loss.backward()
             clip_grad_norm_(self.decoder.parameters(), self.config.gradient_norm)
-            optimizer.step()
-            average.update(self.decoder)
+            self.optimizer.step()
+            self.average.update(self.decoder)
             total += loss.item()
             losses.set_postfix(loss=f"{total / number:.3f}", refresh=False)
         return total / len(objective)

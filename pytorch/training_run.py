@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,84 +12,75 @@ import torch
 from pytorch.captioner import Captioner
 from pytorch.checkpoints import default_device, load_captioner, save_checkpoint
 from pytorch.datasets import CaptionDataset, Example
-from pytorch.decoders import Decoder, DecoderConfig
+from pytorch.decoders import Decoder
 from pytorch.encoders import Encoder
 from pytorch.features import cached_features
 from pytorch.model_card import model_card
-from pytorch.search import DecodingConfig
+from pytorch.run_config import RunConfig
+from pytorch.run_folder import RunFolder
 from pytorch.teacher_forcing import SplitData
 from pytorch.tokenization import tokenize
-from pytorch.training import EpochResult, Trainer, TrainingConfig
+from pytorch.training import EpochResult, Trainer
 from pytorch.vocabulary import Vocabulary
-
-
-@dataclass(frozen=True)
-class RunConfig:
-    """What is trained, and how.
-
-    `encoder_weights` replaces the registry's pretrained ones. `decoder` holds fields of
-    DecoderConfig. With `init_from` the model is that checkpoint's, trained further, and the fields
-    that would describe a new one are not used.
-    """
-
-    encoder: str = "resnet101"
-    encoder_weights: Path | None = None
-    grid_size: int = 4
-    decoder: Mapping[str, Any] = field(default_factory=lambda: {"injection": "attention"})
-    min_count: int = 4
-    init_from: Path | None = None
-    training: TrainingConfig = field(default_factory=TrainingConfig)
-    decoding: DecodingConfig = field(default_factory=DecodingConfig)
 
 
 def run_training(
     dataset: CaptionDataset,
     config: RunConfig,
     *,
+    folder: RunFolder,
     output: Path,
     cache_dir: Path,
     on_epoch: Callable[[EpochResult], None],
+    resume: bool = False,
     progress: bool = False,
 ) -> EpochResult:
     """Train on the train split, keep the best epoch on dev as the checkpoint `output`.
 
     The checkpoint is written whenever an epoch is the best so far, so one that is interrupted
-    leaves the best until then. Returns the best epoch. Raises EncoderError, DatasetError or
-    TrainingError with a sentence.
+    leaves the best until then. The folder keeps the log, and after each epoch all that `resume`
+    needs to go on as if nothing had happened. Returns the best epoch. Raises CheckpointError,
+    EncoderError, DatasetError or TrainingError with a sentence.
     """
+    folder.begin({"dataset": dataset.name, "root": dataset.root, **config.flat()}, resume=resume)
     device = default_device()
     # The seed decides the first weights as well as the order of the batches.
     torch.manual_seed(config.training.seed)
-    if config.init_from is None:
+    if config.model.init_from is None:
         captioner = new_captioner(config, dataset.split("train"), device)
     else:
-        captioner = load_captioner(config.init_from, device=device)
+        captioner = load_captioner(config.model.init_from, device=device)
     former = captioner.metrics.get("training", [])
     train, dev = (
         split_data(dataset, split, captioner.encoder, cache_dir, device=device, progress=progress)
         for split in ("train", "dev")
     )
     trainer = Trainer(captioner, train=train, dev=dev, config=config.training)
+    if resume:
+        trainer.load_state_dict(folder.load_state(device))
 
-    def keep_if_best(result: EpochResult) -> None:
+    def keep(result: EpochResult) -> None:
         if result.is_best:
             captioner.metrics = _metrics(
                 dataset, config, result, former, beam_size=captioner.decoding.beam_size
             )
             card = model_card(captioner, name=output.name, terms=dataset.terms)
             save_checkpoint(output, captioner, model_card=card)
+        # In this order: a kill in between repeats the epoch and writes the same checkpoint again.
+        folder.save_state(trainer.state_dict())
+        folder.write_log(trainer.history)
         on_epoch(result)
 
-    return trainer.run(keep_if_best, score_first=config.init_from is not None, progress=progress)
+    return trainer.run(keep, score_first=config.model.init_from is not None, progress=progress)
 
 
 def load_encoder(config: RunConfig) -> Encoder:
     """The encoder with the weights that the configuration asks for; raises EncoderError."""
-    encoder = Encoder(config.encoder, grid_size=config.grid_size)
-    if config.encoder_weights is None:
+    encoder = Encoder(config.model.encoder, grid_size=config.model.grid_size)
+    if config.model.encoder_weights is None:
         encoder.load_pretrained()
     else:
-        encoder.load_file(config.encoder_weights)
+        encoder.load_file(config.model.encoder_weights)
     return encoder
 
 
@@ -116,9 +106,9 @@ def new_captioner(config: RunConfig, train: Sequence[Example], device: torch.dev
     """An untrained captioner whose vocabulary comes from the train split; raises EncoderError."""
     encoder = load_encoder(config)
     captions = (tokenize(text) for example in train for text in example.captions)
-    vocabulary = Vocabulary.build(captions, min_count=config.min_count)
-    decoder_config = DecoderConfig(
-        vocabulary_size=len(vocabulary), channels=encoder.channels, **config.decoder
+    vocabulary = Vocabulary.build(captions, min_count=config.model.min_count)
+    decoder_config = dataclasses.replace(
+        config.decoder, vocabulary_size=len(vocabulary), channels=encoder.channels
     )
     return Captioner(
         encoder=encoder.to(device),
@@ -145,7 +135,7 @@ def _metrics(
         "train_images": len(dataset.split("train")),
         "best_epoch": best.epoch,
         "objective": best.objective,
-        "min_count": config.min_count,
+        "min_count": config.model.min_count,
         **dataclasses.asdict(config.training),
         "torch": torch.__version__,
     }

@@ -181,7 +181,7 @@ class TestNucleusSampling:
     @given(seed=seeds)
     def test_a_batch_gives_the_same_captions_as_its_images_one_by_one(self, injection, seed):
         decoder = tiny_decoder(injection, seed=seed)
-        config = DecodingConfig(beam_size=3, max_words=8, top_p=0.9, seed=seed)
+        config = DecodingConfig(beam_size=3, max_words=8, top_p=0.9, sampling_seed=seed)
         together = search(decoder, regions(seed), config)
         for number, image in enumerate(regions(seed).split(1)):
             alone = search(decoder, image, config)
@@ -189,7 +189,7 @@ class TestNucleusSampling:
 
     def test_the_seed_decides_the_captions(self):
         def sampled(seed):
-            config = DecodingConfig(beam_size=2, max_words=8, top_p=1.0, seed=seed)
+            config = DecodingConfig(beam_size=2, max_words=8, top_p=1.0, sampling_seed=seed)
             return search(tiny_decoder(), regions(0), config).words.tolist()
 
         assert sampled(1) == sampled(1)
@@ -215,7 +215,7 @@ class TestNucleusSampling:
         config = DecodingConfig(beam_size=1000, max_words=1, top_p=0.6)
         counts = torch.zeros_like(chances)
         for seed in range(3):
-            found = search(decoder, image, dataclasses.replace(config, seed=seed))
+            found = search(decoder, image, dataclasses.replace(config, sampling_seed=seed))
             counts += torch.bincount(found.words.flatten(), minlength=len(counts))
         assert (counts / counts.sum() - expected).abs().max() < 0.04
 

@@ -112,7 +112,7 @@ class TestWeightAverage:
 def test_a_loss_that_is_not_finite_stops_with_the_batch_named():
     broken = trainer()
     with torch.no_grad():
-        broken.captioner.decoder.bias[7] = torch.nan
+        broken.decoder.bias[7] = torch.nan
     with pytest.raises(TrainingError, match="became nan in batch 1 of epoch 1"):
         broken.run(lambda result: None)
 

@@ -1,4 +1,3 @@
-import dataclasses
 import json
 
 import pytest
@@ -7,18 +6,33 @@ import torch
 from pytorch.checkpoints import load_captioner
 from pytorch.datasets import load_dataset
 from pytorch.encoders import Encoder, EncoderError
-from pytorch.training import TrainingConfig
-from pytorch.training_run import RunConfig, run_training
+from pytorch.run_config import run_config
+from pytorch.run_folder import RunFolder
+from pytorch.training_run import run_training
 from tests.colours import write_colours
 
-CONFIG = RunConfig(
-    encoder="efficientnet_lite2",
-    grid_size=1,
-    min_count=2,
-    training=TrainingConfig(
-        epochs=15, patience=15, full_rate_epochs=15, batch_size=4, average_decay=0.5
-    ),
-)
+OPTIONS = {
+    "encoder": "efficientnet_lite2",
+    "grid_size": 1,
+    "min_count": 2,
+    "epochs": 15,
+    "patience": 15,
+    "full_rate_epochs": 15,
+    "batch_size": 4,
+    "average_decay": 0.5,
+}
+
+
+def run(dataset, folder, *, cache, output=None, on_epoch=lambda result: None, **changes):
+    folder = RunFolder(folder)
+    return run_training(
+        dataset,
+        run_config({**OPTIONS, **changes}),
+        folder=folder,
+        output=output or folder.checkpoint,
+        cache_dir=cache,
+        on_epoch=on_epoch,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -26,10 +40,8 @@ def trained(tmp_path_factory):
     root = tmp_path_factory.mktemp("run")
     dataset = load_dataset("flickr8k", write_colours(root / "colours"))
     results = []
-    best = run_training(
-        dataset, CONFIG, output=root / "model", cache_dir=root / "cache", on_epoch=results.append
-    )
-    return dataset, root / "model", results, best
+    best = run(dataset, root / "run", cache=root / "cache", on_epoch=results.append)
+    return dataset, root / "run" / "checkpoint", results, best
 
 
 def test_the_trained_checkpoint_names_the_colours_of_the_dev_images(trained):
@@ -46,7 +58,7 @@ def test_the_checkpoint_is_that_of_the_best_epoch(trained):
     metrics = json.loads((output / "metrics.json").read_text())
     assert metrics["training"][0]["best_epoch"] == best.epoch
     assert metrics["scores"]["CIDEr-D"] == round(best.scores["CIDEr-D"], 4)
-    assert metrics["training"][0]["seed"] == CONFIG.training.seed
+    assert metrics["training"][0]["seed"] == 1
 
 
 def test_the_vocabulary_comes_from_the_train_split_alone(trained):
@@ -70,40 +82,21 @@ def test_the_model_card_names_the_data_its_terms_and_the_scores(trained):
 def test_encoder_weights_from_a_file_go_into_the_checkpoint(trained, tmp_path):
     dataset, _, _, _ = trained
     torch.save(Encoder("efficientnet_lite2").trunk.state_dict(), tmp_path / "weights.pth")
-    config = dataclasses.replace(
-        CONFIG,
-        encoder_weights=tmp_path / "weights.pth",
-        training=dataclasses.replace(CONFIG.training, epochs=1),
-    )
-    run_training(
-        dataset,
-        config,
-        output=tmp_path / "model",
-        cache_dir=tmp_path / "cache",
-        on_epoch=lambda result: None,
-    )
-    assert load_captioner(tmp_path / "model").encoder.weights_source == "file"
-    assert "from a local file" in (tmp_path / "model" / "README.md").read_text()
+    weights = tmp_path / "weights.pth"
+    run(dataset, tmp_path / "run", cache=tmp_path, encoder_weights=weights, epochs=1)
+    model = tmp_path / "run" / "checkpoint"
+    assert load_captioner(model).encoder.weights_source == "file"
+    assert "from a local file" in (model / "README.md").read_text()
 
 
 def test_a_checkpoint_can_be_trained_further(trained, tmp_path):
     dataset, output, _, best = trained
-    config = dataclasses.replace(
-        CONFIG,
-        init_from=output,
-        training=TrainingConfig(epochs=0, self_critical_epochs=1, batch_size=4),
-    )
     results = []
-    run_training(
-        dataset,
-        config,
-        output=tmp_path / "model",
-        cache_dir=tmp_path / "cache",
-        on_epoch=results.append,
-    )
+    changes = {"init_from": output, "epochs": 0, "self_critical_epochs": 1}
+    run(dataset, tmp_path / "run", cache=tmp_path, on_epoch=results.append, **changes)
     assert [result.epoch for result in results] == [0, 1]
     assert results[0].scores == pytest.approx(best.scores)
-    further = load_captioner(tmp_path / "model")
+    further = load_captioner(tmp_path / "run" / "checkpoint")
     assert further.vocabulary.words == load_captioner(output).vocabulary.words
     recipes = further.metrics["training"]
     assert [recipe["epochs"] for recipe in recipes] == [15, 0]
@@ -111,13 +104,12 @@ def test_a_checkpoint_can_be_trained_further(trained, tmp_path):
 
 def test_missing_encoder_weights_stop_before_anything_is_written(trained, tmp_path):
     dataset, _, _, _ = trained
-    config = RunConfig(encoder_weights=tmp_path / "nowhere.pth")
     with pytest.raises(EncoderError, match=r"nowhere\.pth"):
-        run_training(
+        run(
             dataset,
-            config,
-            output=tmp_path / "model",
-            cache_dir=tmp_path / "cache",
-            on_epoch=lambda result: None,
+            tmp_path / "run",
+            cache=tmp_path / "cache",
+            encoder_weights=tmp_path / "nowhere.pth",
         )
-    assert list(tmp_path.iterdir()) == []
+    assert not (tmp_path / "run" / "checkpoint").exists()
+    assert not (tmp_path / "cache").exists()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
-from argparse import ArgumentParser
+import tomllib
+from argparse import ArgumentParser, BooleanOptionalAction
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,29 @@ from pytorch.checkpoint_files import CheckpointError
 from pytorch.datasets import DATASETS, DatasetError, load_dataset
 from pytorch.decoders import INJECTIONS
 from pytorch.encoders import ENCODERS, EncoderError
-from pytorch.training import EpochResult, TrainingConfig, TrainingError
-from pytorch.training_run import RunConfig, run_training
+from pytorch.run_config import OPTIONS, RunConfig, run_config
+from pytorch.run_folder import RunFolder
+from pytorch.training import EpochResult, TrainingError
+from pytorch.training_run import run_training
+
+HELP = {
+    "encoder": "the network that sees",
+    "encoder_weights": "local file of encoder weights instead of the pretrained ones",
+    "grid_size": "rows and columns of region features",
+    "min_count": "occurrences in the train split that a word of the vocabulary needs",
+    "init_from": "checkpoint to train further, instead of a new model",
+    "injection": "how the image enters the decoder",
+    "tied_embeddings": "use the word embeddings as output weights too",
+    "epochs": "epochs of teacher forcing, at most",
+    "full_rate_epochs": "epochs before the learning rate is halved every second epoch",
+    "average_decay": "share of the averaged weights that a step keeps; 0 to average nothing",
+    "self_critical_epochs": "epochs of self-critical training afterwards, at most",
+    "self_critical_samples": "captions sampled for each image",
+    "patience": "epochs without a better dev score after which a phase ends",
+    "no_repeat_ngram": "no so many words in a row come twice in a caption; 0 to allow it",
+    "top_p": "sample from the most probable words that together reach this, instead of searching",
+}
+CHOICES = {"encoder": list(ENCODERS), "injection": list(INJECTIONS)}
 
 
 class Command(BaseCommand):
@@ -28,59 +49,38 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Options of the command; the defaults train the reference model."""
-        run, training = RunConfig(), TrainingConfig()
         parser.add_argument("--dataset", choices=list(DATASETS), default="flickr8k")
         parser.add_argument(
             "--data-root", type=Path, help="folder of the data set (default: data/DATASET)"
         )
-        parser.add_argument("--encoder", choices=list(ENCODERS), default=run.encoder)
         parser.add_argument(
-            "--encoder-weights",
+            "--output", type=Path, help="checkpoint directory to write (default: RUN/checkpoint)"
+        )
+        parser.add_argument(
+            "--run",
             type=Path,
-            help="local file of encoder weights instead of the pretrained ones",
-        )
-        parser.add_argument("--injection", choices=list(INJECTIONS), default="attention")
-        parser.add_argument(
-            "--grid-size",
-            type=int,
-            default=run.grid_size,
-            help="rows and columns of region features (default: %(default)s)",
+            help="folder of the log and the state (default: runs/DATASET-ENCODER-INJECTION)",
         )
         parser.add_argument(
-            "--epochs", type=int, default=training.epochs, help="at most (default: %(default)s)"
+            "--resume", action="store_true", help="go on with the run that was interrupted"
         )
         parser.add_argument(
-            "--self-critical-epochs",
-            type=int,
-            default=training.self_critical_epochs,
-            help="epochs of self-critical training afterwards (default: %(default)s)",
+            "--config", type=Path, help="TOML file of the options below; those given here win"
         )
-        parser.add_argument(
-            "--init-from",
-            type=Path,
-            help="checkpoint to train further, instead of a new model",
-        )
-        parser.add_argument(
-            "--patience",
-            type=int,
-            default=training.patience,
-            help="stop after so many epochs without a better dev score (default: %(default)s)",
-        )
-        parser.add_argument("--batch-size", type=int, default=training.batch_size)
-        parser.add_argument("--learning-rate", type=float, default=training.learning_rate)
-        parser.add_argument("--seed", type=int, default=training.seed)
-        parser.add_argument(
-            "--output",
-            type=Path,
-            help="checkpoint directory to write (default: runs/DATASET-ENCODER-INJECTION)",
-        )
+        for option in OPTIONS:
+            keywords: dict[str, Any] = {
+                "help": f"{HELP.get(option.name, '')} (default: {option.default})".lstrip()
+            }
+            if option.kind is bool:
+                keywords["action"] = BooleanOptionalAction
+            else:
+                keywords["type"] = option.kind
+            if option.name in CHOICES:
+                keywords["choices"] = CHOICES[option.name]
+            parser.add_argument(f"--{option.name.replace('_', '-')}", **keywords)
 
     def handle(self, *_: Any, **options: Any) -> None:
         """Run the training and print one line an epoch; exits with 2 where data is missing."""
-        data_root = options["data_root"] or settings.BASE_DIR / "data" / options["dataset"]
-        output = options["output"] or settings.BASE_DIR / "runs" / "-".join(
-            options[name] for name in ("dataset", "encoder", "injection")
-        )
         kept: list[EpochResult] = []
 
         def report(result: EpochResult) -> None:
@@ -89,13 +89,19 @@ class Command(BaseCommand):
             self.stdout.write(_line(result))
             self.stdout.flush()
 
+        data_root = options["data_root"] or settings.BASE_DIR / "data" / options["dataset"]
         try:
-            run_training(
+            config = _run_config(options)
+            folder = RunFolder(options["run"] or _default_folder(options["dataset"], config))
+            output = options["output"] or folder.checkpoint
+            best = run_training(
                 load_dataset(options["dataset"], data_root),
-                _run_config(options),
+                config,
+                folder=folder,
                 output=output,
                 cache_dir=settings.BASE_DIR / "cache" / "features",
                 on_epoch=report,
+                resume=options["resume"],
                 progress=sys.stderr.isatty(),
             )
         except DatasetError as error:
@@ -103,9 +109,29 @@ class Command(BaseCommand):
         except (CheckpointError, EncoderError, TrainingError, ValueError) as error:
             raise CommandError(str(error)) from error
         except KeyboardInterrupt as interrupt:
-            outcome = _outcome(kept[-1], output) if kept else "Nothing was written."
-            raise CommandError(f"Stopped. {outcome}", returncode=130) from interrupt
-        self.stdout.write(_outcome(kept[-1], output))
+            outcome = _outcome(kept[-1], output) if kept else "No epoch was better than before."
+            raise CommandError(
+                f"Stopped. {outcome} Go on with --resume.", returncode=130
+            ) from interrupt
+        self.stdout.write(_outcome(best, output))
+
+
+def _run_config(options: dict[str, Any]) -> RunConfig:
+    """The options given, over those of the TOML file, over the defaults."""
+    values: dict[str, Any] = {}
+    if options["config"] is not None:
+        try:
+            values = tomllib.loads(options["config"].read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ValueError(f"{options['config']} cannot be read as TOML: {error}") from error
+    given = {option.name: options[option.name] for option in OPTIONS}
+    return run_config(values | {name: value for name, value in given.items() if value is not None})
+
+
+def _default_folder(dataset: str, config: RunConfig) -> Path:
+    name = f"{dataset}-{config.model.encoder}-{config.decoder.injection}"
+    folder: Path = settings.BASE_DIR / "runs" / name
+    return folder
 
 
 def _line(result: EpochResult) -> str:
@@ -119,23 +145,4 @@ def _line(result: EpochResult) -> str:
 
 
 def _outcome(best: EpochResult, output: Path) -> str:
-    return f"Best epoch {best.epoch}, CIDEr-D {best.scores['CIDEr-D']:.3f}; written to {output}"
-
-
-def _run_config(options: dict[str, Any]) -> RunConfig:
-    training = TrainingConfig(
-        epochs=options["epochs"],
-        batch_size=options["batch_size"],
-        learning_rate=options["learning_rate"],
-        patience=options["patience"],
-        self_critical_epochs=options["self_critical_epochs"],
-        seed=options["seed"],
-    )
-    return dataclasses.replace(
-        RunConfig(training=training),
-        encoder=options["encoder"],
-        encoder_weights=options["encoder_weights"],
-        decoder={"injection": options["injection"]},
-        init_from=options["init_from"],
-        grid_size=options["grid_size"],
-    )
+    return f"Best epoch {best.epoch}, CIDEr-D {best.scores['CIDEr-D']:.3f}; written to {output}."

@@ -1,3 +1,4 @@
+import csv
 import io
 import json
 import re
@@ -7,7 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from django.core.management import CommandError, call_command
+from safetensors.torch import load_file
 
 from pytorch.encoders import EncoderError
 from tests.colours import write_colours
@@ -36,13 +39,13 @@ def test_it_prints_one_line_an_epoch_and_writes_the_checkpoint(base_dir):
     assert lines[0].endswith("*")
     assert lines[1].startswith("epoch 2 ")
     assert lines[2].startswith("Best epoch ")
-    assert lines[2].endswith(f"written to {base_dir / 'model'}")
+    assert lines[2].endswith(f"written to {base_dir / 'model'}.")
     assert json.loads((base_dir / "model" / "metrics.json").read_text())["dataset"] == "flickr8k"
 
 
 def test_the_output_is_named_after_what_was_trained(base_dir):
     train(**OPTIONS, data_root=write_colours(base_dir / "colours"))
-    output = base_dir / "runs" / "flickr8k-efficientnet_lite2-every-step"
+    output = base_dir / "runs" / "flickr8k-efficientnet_lite2-every-step" / "checkpoint"
     config = json.loads((output / "config.json").read_text())
     assert config["encoder"]["name"] == "efficientnet_lite2"
     assert config["decoder"]["injection"] == "every-step"
@@ -88,7 +91,7 @@ def test_stopped_with_ctrl_c_it_keeps_the_best_checkpoint_so_far(base_dir):
     command = [
         *(sys.executable, "manage.py", "train_captioner", "--encoder", "efficientnet_lite2"),
         *("--data-root", write_colours(base_dir / "colours"), "--output", output),
-        *("--epochs", "100000", "--patience", "100000"),
+        *("--epochs", "100000", "--patience", "100000", "--run", base_dir / "run"),
     ]
     with subprocess.Popen(
         command,
@@ -102,6 +105,57 @@ def test_stopped_with_ctrl_c_it_keeps_the_best_checkpoint_so_far(base_dir):
         _, errors = process.communicate(timeout=60)
     assert first.startswith("epoch 1 ")
     assert process.returncode == 130
-    assert re.search(r"Stopped\. Best epoch \d+, .*; written to ", errors)
+    assert re.search(r"Stopped\. Best epoch \d+, .*; written to .* Go on with --resume\.", errors)
     assert "Traceback" not in errors
     assert (output / "config.json").is_file()
+
+
+def losses(run):
+    with (run / "log.csv").open() as file:
+        return [float(row["loss"]) for row in csv.DictReader(file)]
+
+
+def test_a_killed_run_resumes_as_if_nothing_had_happened(base_dir):
+    data = write_colours(base_dir / "colours")
+
+    def command(run, *more):
+        return [
+            *(sys.executable, "manage.py", "train_captioner", "--encoder", "efficientnet_lite2"),
+            *("--data-root", data, "--run", run, "--epochs", "4", "--patience", "9"),
+            *("--self-critical-epochs", "2", "--batch-size", "4", "--hidden-size", "32", *more),
+        ]
+
+    killed, whole = base_dir / "killed", base_dir / "whole"
+    with subprocess.Popen(command(killed), cwd=PROJECT, stdout=subprocess.PIPE) as process:
+        for _ in range(2):
+            process.stdout.readline()
+        process.send_signal(signal.SIGKILL)
+    subprocess.run(command(killed, "--resume"), cwd=PROJECT, check=True, capture_output=True)
+    subprocess.run(command(whole), cwd=PROJECT, check=True, capture_output=True)
+    assert len(losses(whole)) == 6
+    assert losses(killed) == pytest.approx(losses(whole), abs=1e-6)
+    first, second = (
+        load_file(run / "checkpoint" / "weights.safetensors") for run in (killed, whole)
+    )
+    assert all(torch.equal(first[name], second[name]) for name in second)
+
+
+def test_a_toml_file_gives_options_and_the_command_line_wins(base_dir):
+    write_colours(base_dir / "data" / "flickr8k")
+    config = base_dir / "recipe.toml"
+    config.write_text('encoder = "efficientnet_lite2"\nepochs = 5\nhidden_size = 48\n')
+    train(config=config, epochs=1, run=base_dir / "run")
+    effective = json.loads((base_dir / "run" / "config.json").read_text())
+    assert (effective["epochs"], effective["hidden_size"]) == (1, 48)
+    assert effective["encoder"] == "efficientnet_lite2"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("epochs = ", "cannot be read as TOML"), ("colour = 1", "no option 'colour'")],
+)
+def test_a_wrong_toml_file_is_refused(base_dir, text, message):
+    write_colours(base_dir / "data" / "flickr8k")
+    (base_dir / "recipe.toml").write_text(text)
+    with pytest.raises(CommandError, match=message):
+        train(config=base_dir / "recipe.toml")
