@@ -29,7 +29,8 @@ class DecodingConfig:
 
     With `top_p`, candidates are sampled instead: every word from the most probable ones that
     together reach that probability (Holtzman et al., "The Curious Case of Neural Text
-    Degeneration", 2020). The same `sampling_seed` gives the same captions, whatever else is in the batch.
+    Degeneration", 2020). The same `sampling_seed` gives the same captions, whatever else is in the
+    batch.
     """
 
     beam_size: int = 3
