@@ -34,6 +34,11 @@ class ModelConfig:
     min_count: int = 4
     init_from: Path | None = None
 
+    def __post_init__(self) -> None:
+        for name in ("grid_size", "min_count"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}.")
+
 
 @dataclass(frozen=True)
 class RunConfig:
