@@ -8,12 +8,15 @@ from __future__ import annotations
 import base64
 import io
 import math
+import threading
 import warnings
+from contextlib import nullcontext
 from typing import IO, cast
 
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 MAX_PIXELS = 50_000_000
+LARGE_PIXELS = 16_000_000
 MAX_SIDE = 2048
 SHOWN_SIDE = 1024
 
@@ -67,6 +70,10 @@ TRANSPOSITIONS = {
 # Pillow warns from 89 megapixels on; from 50 on it is an error here, said to the reader.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
+# A picture of MAX_PIXELS takes most of a gigabyte while it is decoded, and its file may be tiny.
+# Large ones wait for each other, so that a few at once cannot exhaust the memory.
+_decoding_large = threading.Lock()
+
 
 class PhotographError(Exception):
     """A file is no photograph that can be used; the message tells the reader why.
@@ -88,13 +95,15 @@ def open_photograph(file: IO[bytes]) -> Image.Image:
     Raises PhotographError.
     """
     image = _identify(file)
-    if image.width * image.height > MAX_PIXELS:
+    pixels = image.width * image.height
+    if pixels > MAX_PIXELS:
         raise _too_many_pixels()
     try:
-        # JPEG decodes faster to a half, a quarter or an eighth, if that is still large enough.
-        image.draft(None, (MAX_SIDE, MAX_SIDE))
-        image.load()
-        photograph = _bounded_rgb(_eight_bit(image))
+        with _decoding_large if pixels > LARGE_PIXELS else nullcontext():
+            # JPEG decodes faster to a half, a quarter or an eighth, if that is large enough.
+            image.draft(None, (MAX_SIDE, MAX_SIDE))
+            image.load()
+            photograph = _bounded_rgb(image)
     except Exception as error:  # a damaged file makes Pillow raise almost anything
         raise _damaged() from error
     # Only now: PNG and TIFF files may tell their orientation after the pixels, and Pillow turns
@@ -167,35 +176,39 @@ def _too_many_pixels() -> PhotographError:
     )
 
 
-def _eight_bit(image: Image.Image) -> Image.Image:
-    """Bring the image to 8 bits a channel.
+def _bounded_rgb(image: Image.Image) -> Image.Image:
+    """Bring the image to RGB on white and at most MAX_SIDE pixels, without its metadata.
 
-    Pillow's own conversion clips values above 255 to white. 16-bit pixels reach from black to
-    white by definition; wider integers and floats have no defined white, so they are stretched
-    from their darkest to their lightest.
+    It is shrunk as early as can be, for the sake of memory.
     """
-    if image.mode.startswith("I;16"):
-        low, high = 0.0, 65535.0
+    is_16_bit = image.mode.startswith("I;16")
+    if is_16_bit:
         image = image.convert("I")
-    elif image.mode in ("I", "F"):
-        low, high = cast(tuple[float, float], image.getextrema())
-    else:
-        return image
+    elif image.mode in ("1", "P", "PA") or "transparency" in image.info:
+        # Numbers of colours have no mean, and a transparent colour must still be found exactly.
+        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    image.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS)
+    if image.mode in ("I", "F"):
+        image = _eight_bit(image, is_16_bit=is_16_bit)
+    if image.has_transparency_data:
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image.convert("RGBA"))
+    photograph = image.convert("RGB")
+    photograph.info.clear()
+    return photograph
+
+
+def _eight_bit(image: Image.Image, *, is_16_bit: bool) -> Image.Image:
+    """Bring an image of integers or floats to 8 bits; Pillow by itself clips all above 255.
+
+    16-bit pixels reach from black to white by definition. Wider ones have no defined white, so
+    they are stretched from their darkest to their lightest.
+    """
+    low, high = (0.0, 65535.0) if is_16_bit else cast(tuple[float, float], image.getextrema())
     scale = 255 / (high - low) if math.isfinite(high - low) and high > low else 0.0
     scaled = image.convert("F").point(lambda value: value * scale - low * scale).convert("L")
     scaled.info.clear()  # a transparent colour would be one of the former values
     return scaled
-
-
-def _bounded_rgb(image: Image.Image) -> Image.Image:
-    """Bring the image to RGB on white and at most MAX_SIDE pixels, without its metadata."""
-    photograph = image.convert("RGBA" if image.has_transparency_data else "RGB")
-    photograph.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS)
-    if photograph.mode == "RGBA":
-        white = Image.new("RGBA", photograph.size, "white")
-        photograph = Image.alpha_composite(white, photograph).convert("RGB")
-    photograph.info.clear()
-    return photograph
 
 
 def _orientation(image: Image.Image) -> object:

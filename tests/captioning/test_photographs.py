@@ -2,6 +2,7 @@ import base64
 import io
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
+from captioning import photographs
 from captioning.photographs import (
     FORMATS,
     MAX_SIDE,
@@ -188,6 +190,30 @@ def test_an_unknown_orientation_is_ignored(coffee, orientation):
 )
 def test_the_longest_side_is_bounded(file_format, size, bounded):
     assert opened(encoded(Image.new("RGB", size), file_format)).size == bounded
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGBA", "I;16"])
+def test_a_large_picture_looks_the_same_in_every_mode(coffee, mode):
+    large = coffee.resize((4200, 2800)).convert("L")
+    image = grey_16_bit(large) if mode == "I;16" else large.convert(mode)
+    photograph = opened(encoded(image, "PNG", compress_level=1))
+    assert difference(photograph, large.resize(photograph.size).convert("RGB")) < 12
+
+
+def test_large_pictures_wait_for_each_other_and_small_ones_do_not():
+    large, done = blank_png(6_000, 3_000), threading.Event()
+
+    def open_large():
+        opened(large)
+        done.set()
+
+    with photographs._decoding_large:
+        thread = threading.Thread(target=open_large)
+        thread.start()
+        opened(blank_png(600, 300))
+        assert not done.wait(0.3)
+    assert done.wait(30)
+    thread.join()
 
 
 def test_a_small_picture_keeps_its_size():

@@ -1,0 +1,59 @@
+"""The README and the documents name only what exists."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from django.core.management import get_commands, load_command_class
+
+PROJECT = Path(__file__).resolve().parent.parent
+DOCUMENTS = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
+
+
+def texts():
+    return {path.name: path.read_text(encoding="utf-8") for path in DOCUMENTS}
+
+
+def manage_commands():
+    """Every `python manage.py ...` line of an indented block."""
+    for name, text in texts().items():
+        for line in re.findall(r"^ {4}python manage\.py (.+)$", text, re.MULTILINE):
+            yield pytest.param(line, id=f"{name}: {line}")
+
+
+@pytest.mark.parametrize("line", list(manage_commands()))
+def test_a_command_and_its_options_exist(line):
+    words = shlex.split(line.split(" > ")[0], comments=True)
+    assert words[0] in get_commands()
+    command = load_command_class(get_commands()[words[0]], words[0])
+    # argparse refuses an option that does not exist, or a value that an option does not take.
+    command.create_parser("manage.py", words[0]).parse_args(words[1:])
+
+
+def test_there_are_commands_to_check():
+    assert len(list(manage_commands())) >= 5
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(path):
+    targets = re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text(encoding="utf-8"))
+    missing = [target for target in targets if not (path.parent / target).exists()]
+    assert missing == []
+
+
+def test_make_targets_exist():
+    makefile = (PROJECT / "Makefile").read_text(encoding="utf-8")
+    for text in texts().values():
+        for target in re.findall(r"^ {4}make (\w+)", text, re.MULTILINE):
+            assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def test_folders_and_files_named_in_the_design_exist():
+    design = (PROJECT / "docs" / "design.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`[^|]+`) \|", design, re.MULTILINE)
+    names = [name for row in rows for name in re.findall(r"`([\w./]+)`", row)]
+    assert "encoders.py" in names
+    places = [PROJECT, PROJECT / "pytorch", PROJECT / "pytorch/checkpoints/flickr8k-attention"]
+    missing = [name for name in names if not any((place / name).exists() for place in places)]
+    assert missing == []
