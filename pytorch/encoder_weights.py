@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Mapping
 from http.client import HTTPException
-from itertools import zip_longest
 from pathlib import Path
 
 import safetensors.torch
@@ -15,9 +14,6 @@ StateDict = Mapping[str, torch.Tensor]
 
 # Counts the batches that batch normalisation was trained on; nothing reads it afterwards.
 BATCH_COUNTER = "num_batches_tracked"
-
-# Stands for the name of a tensor that is not there; PyTorch names none so.
-ABSENT = ""
 
 
 class EncoderError(Exception):
@@ -106,7 +102,11 @@ def read_tensors(path: Path) -> StateDict:
 
 
 def fitting_tensors(
-    trunk: StateDict, published: StateDict, *, classifier: tuple[str, ...], by_position: bool
+    trunk: StateDict,
+    published: StateDict,
+    *,
+    classifier: tuple[str, ...],
+    rename: Callable[[str], str],
 ) -> StateDict:
     """The published tensors under the trunk's names, without those that it has no use for.
 
@@ -114,50 +114,33 @@ def fitting_tensors(
         trunk: The trunk's own tensors, of which only names and shapes count.
         published: Those that are to take their place.
         classifier: What the names of published tensors without a use start with.
-        by_position: Whether published tensors may bear other names, if in the trunk's order.
+        rename: The trunk's name for a published one, which it may be already.
 
     Raises:
         ValueError: They do not fit, naming the first mismatch.
     """
     expected = _without_counters(trunk)
-    tensors = {
-        name: tensor
-        for name, tensor in _without_counters(published).items()
-        if not name.startswith(classifier)
-    }
-    pairs = _paired(expected, tensors, by_position=by_position)
-    for ours, theirs in pairs:
-        _check_pair(ours, theirs, expected=expected, tensors=tensors)
-    return {ours: tensors[theirs] for ours, theirs in pairs}
+    found: dict[str, str] = {}
+    surplus = []
+    for theirs in _without_counters(published):
+        if theirs.startswith(classifier):
+            continue
+        ours = rename(theirs)
+        if ours in expected and ours not in found:
+            found[ours] = theirs
+        else:
+            surplus.append(theirs)
+    for ours, tensor in expected.items():
+        if ours not in found:
+            raise ValueError(f"they hold nothing for {ours}")
+        theirs = found[ours]
+        wanted, shape = tuple(tensor.shape), tuple(published[theirs].shape)
+        if wanted != shape:
+            raise ValueError(f"their {theirs} of shape {shape} cannot be {ours} of shape {wanted}")
+    if surplus:
+        raise ValueError(f"there is no place for their {surplus[0]}")
+    return {ours: published[theirs] for ours, theirs in found.items()}
 
 
 def _without_counters(tensors: StateDict) -> dict[str, torch.Tensor]:
     return {name: value for name, value in tensors.items() if not name.endswith(BATCH_COUNTER)}
-
-
-def _paired(
-    ours: Collection[str], theirs: Collection[str], *, by_position: bool
-) -> list[tuple[str, str]]:
-    """Which of their names stands for which of ours; ABSENT where there is no counterpart."""
-    if by_position and set(ours).isdisjoint(theirs):
-        return list(zip_longest(ours, theirs, fillvalue=ABSENT))
-    return [
-        *((name, name if name in theirs else ABSENT) for name in ours),
-        *((ABSENT, name) for name in theirs if name not in ours),
-    ]
-
-
-def _check_pair(ours: str, theirs: str, *, expected: StateDict, tensors: StateDict) -> None:
-    """Raises ValueError where their tensor cannot stand for ours."""
-    if theirs == ABSENT:
-        raise ValueError(f"they hold nothing for {ours}")
-    if ours == ABSENT:
-        raise ValueError(f"there is no place for their {theirs}")
-    wanted, found = tuple(expected[ours].shape), tuple(tensors[theirs].shape)
-    if wanted != found or _kind(ours) != _kind(theirs):
-        raise ValueError(f"their {theirs} of shape {found} cannot be {ours} of shape {wanted}")
-
-
-def _kind(name: str) -> str:
-    """What a tensor is to its layer, such as "weight" or "running_mean"."""
-    return name.rpartition(".")[2]

