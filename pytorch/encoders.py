@@ -1,6 +1,7 @@
 """Encoders: convolutional networks without their classifier, giving a grid of region features.
 
-An encoder is one row of `ENCODERS`. Its weights are frozen: captions are learnt on its features.
+An encoder is one row of `ENCODERS`. Its weights are frozen, and captions are learnt on its
+features, unless `Encoder.fine_tune_from` lets its last layers learn as well.
 
 Axes: B images, C channels, H rows, W columns, S side of the square input, R regions.
 """
@@ -12,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from itertools import takewhile
+from itertools import dropwhile, takewhile
 from pathlib import Path
 from typing import Self
 
@@ -160,18 +161,19 @@ ENCODERS = {
 
 
 class Encoder(nn.Module):
-    """A frozen network that gives a picture's region features, on a square grid.
+    """A network that gives a picture's region features, on a square grid.
 
     Building it never downloads anything: the weights are random until `load_pretrained`,
-    `load_file` or `load_state_dict` fills them. It stays in evaluation mode, whatever `train()`
-    says, since the statistics of batch normalisation belong to the frozen weights.
+    `load_file` or `load_state_dict` fills them. They are frozen until `fine_tune_from`. It stays
+    in evaluation mode, whatever `train()` says, since batch normalisation is to go on with the
+    statistics of the many images that the weights were trained on.
 
     Attributes:
         name: The key in `ENCODERS`.
         grid_size: Rows and columns of the grid of regions.
         channels: Size of a region's feature vector.
         preprocessing: Makes of a picture what `forward` takes.
-        weights_source: "random", "pretrained" or "file".
+        weights_source: "random", "pretrained", "file" or "fine-tuned".
 
     Raises:
         EncoderError: There is no encoder of this name.
@@ -212,6 +214,42 @@ class Encoder(nn.Module):
         features = self.trunk(images)  # (B, C, H, W)
         grid = functional.adaptive_avg_pool2d(features, self.grid_size)
         return grid.flatten(start_dim=2).transpose(1, 2)  # (B, R, C)
+
+    @property
+    def layers(self) -> dict[str, nn.Module]:
+        """The trunk's layers that have weights, by name, in the order that an image takes."""
+        return {
+            name: layer
+            for name, layer in self.trunk.named_children()
+            if next(layer.parameters(), None) is not None
+        }
+
+    def fine_tune_from(self, layer: str) -> None:
+        """Lets training change the weights of this layer and of those after it.
+
+        The layers before it stay frozen, and so do the statistics of batch normalisation
+        everywhere. Filling in other weights freezes all layers again.
+
+        Args:
+            layer: A key of `layers`.
+
+        Raises:
+            EncoderError: There is no such layer, naming those there are.
+        """
+        layers = self.layers
+        if layer not in layers:
+            raise EncoderError(
+                f"{self.name} has no layer {layer!r} to be fine-tuned from; "
+                f"choose one of: {', '.join(layers)}."
+            )
+        self.requires_grad_(requires_grad=False)
+        for name in dropwhile(lambda name: name != layer, layers):
+            layers[name].requires_grad_(requires_grad=True)
+        self.weights_source = "fine-tuned"
+
+    def trainable_parameters(self) -> list[nn.Parameter]:
+        """What an optimizer may change, for a group with a learning rate of its own."""
+        return [parameter for parameter in self.parameters() if parameter.requires_grad]
 
     def load_pretrained(self) -> None:
         """Fills in the published ImageNet weights, downloading them where that is needed.
@@ -257,3 +295,4 @@ class Encoder(nn.Module):
                 f"The weights in {where} do not fit {self.name}: {error}."
             ) from error
         self.trunk.load_state_dict(tensors, strict=False)  # not strict: without the counters
+        self.requires_grad_(requires_grad=False)

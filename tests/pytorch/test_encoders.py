@@ -210,7 +210,7 @@ def test_a_new_encoder_has_random_weights():
 def test_it_stays_frozen_and_in_evaluation_mode(random_encoder):
     random_encoder.train()
     assert not any(module.training for module in random_encoder.modules())
-    assert not any(parameter.requires_grad for parameter in random_encoder.parameters())
+    assert random_encoder.trainable_parameters() == []
 
 
 def test_the_hash_names_the_pretrained_weights(encoder):
@@ -277,3 +277,75 @@ def test_its_own_weights_come_back_from_a_file(encoder, tmp_path, suffix):
     image = encoder.preprocessing(Image.fromarray(chelsea()))[None]
     with torch.inference_mode():
         assert torch.equal(other(image), encoder(image))
+
+
+@pytest.fixture
+def trainable():
+    """A small encoder; of its layers with weights, the last two are 19 and 20."""
+    torch.manual_seed(1)
+    return tiny.random_encoder("efficientnet_lite0", grid_size=1)
+
+
+def train_one_step(encoder):
+    """A step on features of noise, with a learning rate for which every weight changes."""
+    optimizer = torch.optim.AdamW([{"params": encoder.trainable_parameters(), "lr": 0.1}])
+    encoder.train()
+    encoder(torch.randn(2, 3, SIDE, SIDE)).square().sum().backward()
+    optimizer.step()
+
+
+def test_fine_tuning_changes_the_weights_from_the_layer_on_and_nothing_else(trainable):
+    before = {name: tensor.clone() for name, tensor in trainable.trunk.state_dict().items()}
+    trainable.fine_tune_from("17")
+
+    train_one_step(trainable)
+
+    changed = {
+        name
+        for name, tensor in trainable.trunk.state_dict().items()
+        if not torch.equal(tensor, before[name])
+    }
+    assert changed == {
+        name for name, _ in trainable.trunk.named_parameters() if int(name.split(".")[0]) >= 17
+    }
+    assert {name.split(".")[0] for name in changed} == {"17", "18", "19", "20"}
+
+
+def test_gradients_flow_only_while_fine_tuning(trainable):
+    images = torch.randn(1, 3, SIDE, SIDE)
+    assert not trainable(images).requires_grad
+    trainable.fine_tune_from("19")
+    assert trainable(images).requires_grad
+
+
+def test_fine_tuning_from_another_layer_replaces_the_first_choice(trainable):
+    trainable.fine_tune_from("0")
+    assert len(trainable.trainable_parameters()) == len(list(trainable.parameters()))
+    trainable.fine_tune_from("20")
+    head = trainable.layers["20"]
+    assert [id(p) for p in trainable.trainable_parameters()] == [id(p) for p in head.parameters()]
+
+
+def test_weights_filled_in_are_frozen_again(trainable):
+    trainable.fine_tune_from("20")
+    assert trainable.weights_source == "fine-tuned"
+    trainable.load_pretrained()
+    assert trainable.weights_source == "pretrained"
+    assert trainable.trainable_parameters() == []
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_every_layer_with_weights_can_be_named(name):
+    with torch.device("meta"):
+        encoder = Encoder(name)
+    in_layers = [id(p) for layer in encoder.layers.values() for p in layer.parameters()]
+    assert in_layers == [id(p) for p in encoder.parameters()]
+
+
+def test_an_unknown_layer_is_refused_with_those_there_are():
+    with torch.device("meta"):
+        encoder = Encoder("resnet50")
+    message = "no layer 'avgpool' .*: conv1, bn1, layer1, layer2, layer3, layer4"
+    with pytest.raises(EncoderError, match=message):
+        encoder.fine_tune_from("avgpool")
+    assert encoder.weights_source == "random"
