@@ -10,6 +10,7 @@ Axes: B images, C channels, H rows, W columns.
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import torch
 from torch import nn
@@ -34,6 +35,24 @@ STAGES = (
 )
 STEM_CHANNELS = 32
 HEAD_CHANNELS = 1280
+STEM_LAYERS = 3
+
+# Layers of a block that have weights: (place in the block, name in the original model, name in
+# timm). The block of the first stage does not expand.
+BLOCK_LAYERS = (
+    (0, "_expand_conv", "conv_pw"),
+    (1, "_bn0", "bn1"),
+    (3, "_depthwise_conv", "conv_dw"),
+    (4, "_bn1", "bn2"),
+    (6, "_project_conv", "conv_pwl"),
+    (7, "_bn2", "bn3"),
+)
+FIRST_BLOCK_LAYERS = (
+    (0, "_depthwise_conv", "conv_dw"),
+    (1, "_bn1", "bn1"),
+    (3, "_project_conv", "conv_pw"),
+    (4, "_bn2", "bn2"),
+)
 
 
 def scaled_channels(channels: int, width: float) -> int:
@@ -106,19 +125,17 @@ class InvertedResidual(nn.Module):
 def efficientnet_lite(variant: str) -> nn.Sequential:
     """The layers up to and including the head, with random weights.
 
-    Maps (B, 3, H, W) to (B, 1280, ceil(H / 32), ceil(W / 32)). Parameters and buffers stand in
-    the order of the original model, so that published weights can be loaded by position.
+    Maps (B, 3, H, W) to (B, 1280, ceil(H / 32), ceil(W / 32)).
 
     Args:
         variant: A key of `SCALING`.
     """
-    width, depth = SCALING[variant]
+    width, _ = SCALING[variant]
     layers = [*convolution(3, STEM_CHANNELS, 3, stride=2), nn.ReLU6(inplace=True)]
     channels = STEM_CHANNELS
-    for stage, (expansion, kernel, stride, base_channels, base_blocks) in enumerate(STAGES):
+    stages = zip(STAGES, blocks_of_stages(variant), strict=True)
+    for (expansion, kernel, stride, base_channels, _), blocks in stages:
         outputs = scaled_channels(base_channels, width)
-        is_scaled = 0 < stage < len(STAGES) - 1
-        blocks = math.ceil(base_blocks * depth) if is_scaled else base_blocks
         for block in range(blocks):
             layers.append(
                 InvertedResidual(
@@ -132,3 +149,40 @@ def efficientnet_lite(variant: str) -> nn.Sequential:
             channels = outputs
     layers += [*convolution(channels, HEAD_CHANNELS, 1), nn.ReLU6(inplace=True)]
     return nn.Sequential(*layers)
+
+
+def blocks_of_stages(variant: str) -> list[int]:
+    """How many blocks each stage has."""
+    _, depth = SCALING[variant]
+    first, *scaled, last = (blocks for *_, blocks in STAGES)
+    return [first, *(math.ceil(blocks * depth) for blocks in scaled), last]
+
+
+def trunk_name(variant: str, published: str) -> str:
+    """The name here of a tensor in files of the original model or of timm.
+
+    A name that is in neither comes back as it is.
+    """
+    layer, _, kind = published.rpartition(".")
+    return f"{_layer_names(variant).get(layer, layer)}.{kind}"
+
+
+@cache
+def _layer_names(variant: str) -> dict[str, str]:
+    """The names here of the layers that have weights, by their names in published files."""
+    names = {"_conv_stem": "0", "_bn0": "1", "conv_stem": "0", "bn1": "1"}
+    place = STEM_LAYERS
+    for stage, blocks in enumerate(blocks_of_stages(variant)):
+        for block in range(blocks):
+            for layer, original, timm in BLOCK_LAYERS if stage > 0 else FIRST_BLOCK_LAYERS:
+                ours = f"{place}.layers.{layer}"
+                names[f"_blocks.{place - STEM_LAYERS}.{original}"] = ours
+                names[f"blocks.{stage}.{block}.{timm}"] = ours
+            place += 1
+    convolution, normalisation = str(place), str(place + 1)
+    return names | {
+        "_conv_head": convolution,
+        "_bn1": normalisation,
+        "conv_head": convolution,
+        "bn2": normalisation,
+    }

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pytorch.captioner import Captioner
-from pytorch.encoders import ENCODERS
+from pytorch.encoders import ENCODERS, Encoder
 
 TEMPLATE = """\
 # {name}
@@ -14,7 +14,7 @@ TEMPLATE = """\
 Answers a photograph with one English sentence.
 
 ## Model
-- Encoder: `{encoder}`, frozen, {grid} x {grid} regions of {channels} channels. Its weights:
+- Encoder: `{encoder}`, {state}, {grid} x {grid} regions of {channels} channels. Its weights:
   {source}; {licence}.
 - Decoder: LSTM, {layers} x {hidden} units, injection `{injection}`, {words} words with
   {embedding}-dimensional embeddings.
@@ -52,8 +52,6 @@ def model_card(captioner: Captioner, *, name: str, terms: str) -> str:
     `captioner.metrics` is what `run_training` writes; `terms` are those of the data set.
     """
     encoder, config, metrics = captioner.encoder, captioner.decoder.config, captioner.metrics
-    spec = ENCODERS[encoder.name]
-    is_pretrained = encoder.weights_source == "pretrained"
     scores: Mapping[str, float] = metrics["scores"]
     recipe: Mapping[str, Any] = metrics["training"][-1]
     facts: dict[str, Any] = {
@@ -61,8 +59,6 @@ def model_card(captioner: Captioner, *, name: str, terms: str) -> str:
         "encoder": encoder.name,
         "grid": encoder.grid_size,
         "channels": encoder.channels,
-        "source": spec.source if is_pretrained else "from a local file, copied into the checkpoint",
-        "licence": spec.licence if is_pretrained else "their terms are those of that file",
         "layers": config.layers,
         "hidden": config.hidden_size,
         "injection": config.injection,
@@ -75,4 +71,22 @@ def model_card(captioner: Captioner, *, name: str, terms: str) -> str:
         "score_values": " | ".join(f"{score:.3f}" for score in scores.values()),
         "size": encoder.preprocessing.size,
     }
-    return TEMPLATE.format_map({**metrics, **facts})
+    return TEMPLATE.format_map({**metrics, **facts, **_encoder_weights(encoder)})
+
+
+def _encoder_weights(encoder: Encoder) -> dict[str, str]:
+    """What the encoder's weights are, where they come from, and under which terms."""
+    if encoder.weights_source == "pretrained":
+        spec = ENCODERS[encoder.name]
+        return {"state": "frozen", "source": spec.source, "licence": spec.licence}
+    if encoder.weights_source == "fine-tuned":
+        return {
+            "state": "partly fine-tuned",
+            "source": "trained on together with the decoder, and copied into the checkpoint",
+            "licence": "their terms are also those of the weights that this began with",
+        }
+    return {
+        "state": "frozen",
+        "source": "from a local file, copied into the checkpoint",
+        "licence": "their terms are those of that file",
+    }

@@ -49,6 +49,22 @@ def tiny_decoder(
     return decoder.eval()
 
 
+def random_encoder(name: str, *, grid_size: int = 2) -> Encoder:
+    """An encoder with random weights whose features are of a common size and tell images apart.
+
+    Its batch normalisation knows the statistics of some noise. With those of a new network the
+    numbers would grow or fade from layer to layer, beyond what half precision can hold.
+    """
+    encoder = Encoder(name, grid_size=grid_size)
+    encoder.trunk.train()
+    for layer in encoder.trunk.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            layer.momentum = 1.0
+    with torch.no_grad():
+        encoder.trunk(torch.randn(4, 3, 96, 96))
+    return encoder.eval()
+
+
 def tiny_captioner(injection: str = "attention", *, seed: int = 1) -> Captioner:
     """A captioner with a random decoder; its encoder is pretrained but sees 64 pixels only.
 

