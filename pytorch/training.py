@@ -6,7 +6,7 @@ import copy
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -18,6 +18,7 @@ from tqdm import tqdm
 from pytorch.captioner import Captioner
 from pytorch.decoders import Decoder
 from pytorch.evaluation import evaluate
+from pytorch.schedules import SCHEDULES, warm_up
 from pytorch.self_critical import SelfCritical
 from pytorch.teacher_forcing import SplitData, TeacherForcing
 
@@ -30,9 +31,12 @@ class TrainingError(Exception):
 class TrainingConfig:
     """The recipe, apart from the model's own shape.
 
-    First come `epochs` of teacher forcing: at `learning_rate` for `full_rate_epochs`, then at half
-    of it, halved again every second epoch. Then `self_critical_epochs` at their own rate, from the
-    best weights so far. A phase ends early once the dev score has not risen for `patience` epochs.
+    First come `epochs` of teacher forcing: at `learning_rate`, which rises from zero over
+    `warm_up_epochs` and follows the `schedule`. Then `self_critical_epochs` at their own, constant
+    rate, from the best weights so far. A phase ends early once the dev score has not risen for
+    `patience` epochs. The optimizer takes a step every `accumulate` batches.
+
+    With `mixed_precision` matrices are multiplied in bfloat16 where the GPU has it, or in float16.
 
     What is scored and kept is an exponential moving average of the weights, which forgets all but
     `average_decay` of itself at every step; 0 keeps the weights themselves.
@@ -41,7 +45,11 @@ class TrainingConfig:
     epochs: int = 15
     batch_size: int = 64
     learning_rate: float = 1e-3
+    schedule: str = "halving"
     full_rate_epochs: int = 5
+    warm_up_epochs: float = 0.0
+    accumulate: int = 1
+    mixed_precision: bool = False
     weight_decay: float = 0.01
     label_smoothing: float = 0.05
     gradient_norm: float = 5.0
@@ -54,7 +62,7 @@ class TrainingConfig:
     seed: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("batch_size", "self_critical_samples", "patience"):
+        for name in ("batch_size", "accumulate", "self_critical_samples", "patience"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}.")
         if self.epochs + self.self_critical_epochs < 1:
@@ -63,11 +71,20 @@ class TrainingConfig:
             raise ValueError(
                 f"average_decay must be at least 0 and below 1, not {self.average_decay}."
             )
+        if self.schedule not in SCHEDULES:
+            raise ValueError(
+                f"There is no schedule {self.schedule!r}; choose one of {', '.join(SCHEDULES)}."
+            )
 
-    def rate_in(self, epoch: int) -> float:
-        """Learning rate of teacher forcing in `epoch`, counted from 1."""
-        halvings = max(0, math.ceil((epoch - self.full_rate_epochs) / 2))
-        return self.learning_rate * 0.5**halvings
+    def rate(self, *, done: float, rises: Sequence[bool]) -> float:
+        """Learning rate of teacher forcing after `done` epochs, with fractions.
+
+        `rises` tells of each full epoch whether it raised the dev score.
+        """
+        share = SCHEDULES[self.schedule](
+            done=done, rises=rises, epochs=self.epochs, full_rate_epochs=self.full_rate_epochs
+        )
+        return self.learning_rate * share * warm_up(done=done, warm_up_epochs=self.warm_up_epochs)
 
 
 @dataclass(frozen=True)
@@ -102,7 +119,7 @@ class Phase:
     objective: Callable[[], Objective]
     first_epoch: int
     last_epoch: int
-    rate_in: Callable[[int], float]
+    rate: Callable[..., float]
 
 
 class WeightAverage:
@@ -141,6 +158,13 @@ class Trainer:
         self.dev_data = dev
         self.config = config
         self.decoder = captioner.decoder
+        self.device = captioner.device
+        has_bfloat16 = self.device.type == "cpu" or torch.cuda.is_bf16_supported()
+        self.low_precision = torch.bfloat16 if has_bfloat16 else torch.float16
+        # Only float16 has so small a range that gradients must be scaled.
+        self.scaler = torch.amp.GradScaler(
+            self.device.type, enabled=config.mixed_precision and not has_bfloat16
+        )
         self.history: list[EpochResult] = []
         self.best_weights: dict[str, Tensor] = {}
         self._begin_phase()
@@ -182,6 +206,7 @@ class Trainer:
             "average": self.average.decoder.state_dict(),
             "average_updates": self.average.updates,
             "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
             "best_weights": self.best_weights,
             "chance": {"cpu": torch.get_rng_state(), "cuda": cuda},
         }
@@ -193,6 +218,7 @@ class Trainer:
         self.average.decoder.load_state_dict(state["average"])
         self.average.updates = state["average_updates"]
         self.optimizer.load_state_dict(state["optimizer"])
+        self.scaler.load_state_dict(state["scaler"])
         self.best_weights = state["best_weights"]
         torch.set_rng_state(state["chance"]["cpu"])
         if state["chance"]["cuda"]:
@@ -211,7 +237,7 @@ class Trainer:
             ),
             first_epoch=1,
             last_epoch=config.epochs,
-            rate_in=config.rate_in,
+            rate=config.rate,
         )
         yield Phase(
             lambda: SelfCritical(
@@ -224,7 +250,7 @@ class Trainer:
             ),
             first_epoch=config.epochs + 1,
             last_epoch=config.epochs + config.self_critical_epochs,
-            rate_in=lambda _: config.self_critical_learning_rate,
+            rate=lambda **_: config.self_critical_learning_rate,
         )
 
     def _begin_phase(self) -> None:
@@ -244,10 +270,8 @@ class Trainer:
                 self.decoder.load_state_dict(self.best_weights)
                 self._begin_phase()
             objective = objective or phase.objective()
-            for group in self.optimizer.param_groups:
-                group["lr"] = phase.rate_in(epoch)
             start = time.perf_counter()
-            loss = self._train_one_epoch(objective, epoch, progress=progress)
+            loss = self._train_one_epoch(phase, objective, epoch, progress=progress)
             seconds = time.perf_counter() - start
             on_epoch(self._score(epoch, objective.name, loss, seconds, progress=progress))
 
@@ -283,28 +307,39 @@ class Trainer:
             self.best_weights = copy.deepcopy(self.captioner.decoder.state_dict())
         return result
 
-    def _train_one_epoch(self, objective: Objective, epoch: int, *, progress: bool) -> float:
+    def _train_one_epoch(
+        self, phase: Phase, objective: Objective, epoch: int, *, progress: bool
+    ) -> float:
         """One pass over the train split; returns the mean loss of its batches."""
         self.decoder.train()
-        total = 0.0
-        losses = tqdm(
-            objective.losses(self.decoder, epoch),
-            f"epoch {epoch}",
-            total=len(objective),
-            leave=False,
-            disable=not progress,
-        )
-        for number, loss in enumerate(losses, start=1):
+        done = epoch - phase.first_epoch
+        rises = [r.is_best for r in self.history if phase.first_epoch <= r.epoch < epoch]
+        batches, total = len(objective), 0.0
+        losses = objective.losses(self.decoder, epoch)
+        numbers = tqdm(range(1, batches + 1), f"epoch {epoch}", leave=False, disable=not progress)
+        for number in numbers:
+            # Only the forward pass: a backward pass has the types of the forward one.
+            with torch.autocast(self.device.type, self.low_precision, self.config.mixed_precision):
+                loss = next(losses)
             if not loss.isfinite():
                 raise TrainingError(
                     f"The loss became {loss.item()} in batch {number} of epoch {epoch}. "
                     "Try a lower learning rate."
                 )
-            self.optimizer.zero_grad()
-            loss.backward()
-            clip_grad_norm_(self.decoder.parameters(), self.config.gradient_norm)
-            self.optimizer.step()
-            self.average.update(self.decoder)
+            self.scaler.scale(loss / self.config.accumulate).backward()
             total += loss.item()
-            losses.set_postfix(loss=f"{total / number:.3f}", refresh=False)
-        return total / len(objective)
+            if number % self.config.accumulate == 0 or number == batches:
+                self._step(phase.rate(done=done + (number - 1) / batches, rises=rises))
+            numbers.set_postfix(loss=f"{total / number:.3f}", refresh=False)
+        return total / batches
+
+    def _step(self, rate: float) -> None:
+        """Change the weights by the gradients gathered so far."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.scaler.unscale_(self.optimizer)
+        clip_grad_norm_(self.decoder.parameters(), self.config.gradient_norm)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.optimizer.zero_grad()
+        self.average.update(self.decoder)

@@ -1,5 +1,6 @@
 import dataclasses
 import itertools
+import math
 
 import pytest
 import torch
@@ -33,9 +34,48 @@ def losses_of(config: TrainingConfig) -> list[float]:
     return [result.loss for result in results]
 
 
-def test_the_learning_rate_is_halved_every_second_epoch_after_the_fifth():
-    rates = [TrainingConfig(learning_rate=8).rate_in(epoch) for epoch in range(1, 11)]
-    assert rates == [8, 8, 8, 8, 8, 4, 4, 2, 2, 1]
+def test_the_rate_warms_up_and_follows_the_schedule():
+    config = TrainingConfig(learning_rate=8.0, schedule="cosine", epochs=4, warm_up_epochs=1.0)
+    assert config.rate(done=0.5, rises=[]) == pytest.approx(4 * (1 + math.cos(math.pi / 8)) / 2)
+    assert config.rate(done=2.0, rises=[]) == pytest.approx(4)
+
+
+def test_an_unknown_schedule_is_named_with_the_known_ones():
+    with pytest.raises(ValueError, match="no schedule 'guess'; choose one of constant, halving"):
+        TrainingConfig(schedule="guess")
+
+
+def test_the_optimizer_gathers_batches():
+    for accumulate, steps in ((1, 5), (2, 3), (9, 1)):
+        learner = trainer(dataclasses.replace(CONFIG, epochs=1, accumulate=accumulate))
+        learner.run(lambda result: None)
+        assert learner.average.updates == steps
+
+
+def test_gathered_gradients_are_those_of_the_mean_loss():
+    def weights(accumulate):
+        config = dataclasses.replace(
+            CONFIG, epochs=1, accumulate=accumulate, batch_size=6, learning_rate=0.0
+        )
+        learner = trainer(config)
+        gradients = []
+        learner.optimizer.register_step_pre_hook(
+            lambda *_: gradients.append(learner.decoder.bias.grad.clone())
+        )
+        learner.config = dataclasses.replace(config, gradient_norm=1e9)
+        for module in learner.decoder.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = 0.0
+        learner.run(lambda result: None)
+        return torch.stack(gradients)
+
+    torch.testing.assert_close(weights(3)[0], weights(1).mean(dim=0))
+
+
+def test_mixed_precision_gives_nearly_the_same_losses():
+    mixed = losses_of(dataclasses.replace(CONFIG, mixed_precision=True))
+    assert mixed == pytest.approx(losses_of(CONFIG), rel=0.02)
+    assert mixed != losses_of(CONFIG)
 
 
 def test_the_same_seed_gives_the_same_losses():
@@ -117,7 +157,9 @@ def test_a_loss_that_is_not_finite_stops_with_the_batch_named():
         broken.run(lambda result: None)
 
 
-@pytest.mark.parametrize("name", ["epochs", "batch_size", "patience", "self_critical_samples"])
+@pytest.mark.parametrize(
+    "name", ["epochs", "batch_size", "accumulate", "patience", "self_critical_samples"]
+)
 def test_numbers_below_one_are_refused(name):
     with pytest.raises(ValueError, match=f"{name} must be at least 1, not 0"):
         TrainingConfig(**{name: 0})

@@ -17,6 +17,7 @@ from pytorch.decoders import INJECTIONS
 from pytorch.encoders import ENCODERS, EncoderError
 from pytorch.run_config import OPTIONS, RunConfig, run_config
 from pytorch.run_folder import RunFolder
+from pytorch.schedules import SCHEDULES
 from pytorch.training import EpochResult, TrainingError
 from pytorch.training_run import run_training
 
@@ -29,7 +30,11 @@ HELP = {
     "injection": "how the image enters the decoder",
     "tied_embeddings": "use the word embeddings as output weights too",
     "epochs": "epochs of teacher forcing, at most",
-    "full_rate_epochs": "epochs before the learning rate is halved every second epoch",
+    "schedule": "how the learning rate falls",
+    "full_rate_epochs": "epochs before the halving schedule begins to halve",
+    "warm_up_epochs": "epochs over which the learning rate rises from zero",
+    "accumulate": "batches whose gradients one step of the optimizer gathers",
+    "mixed_precision": "multiply matrices in half precision",
     "average_decay": "share of the averaged weights that a step keeps; 0 to average nothing",
     "self_critical_epochs": "epochs of self-critical training afterwards, at most",
     "self_critical_samples": "captions sampled for each image",
@@ -37,7 +42,7 @@ HELP = {
     "no_repeat_ngram": "no so many words in a row come twice in a caption; 0 to allow it",
     "top_p": "sample from the most probable words that together reach this, instead of searching",
 }
-CHOICES = {"encoder": list(ENCODERS), "injection": list(INJECTIONS)}
+CHOICES = {"encoder": list(ENCODERS), "injection": list(INJECTIONS), "schedule": list(SCHEDULES)}
 
 
 class Command(BaseCommand):
