@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import json
 import os
 import pickle
@@ -100,6 +101,7 @@ class RunFolder:
                     summary.add_scalar(name, score, history[-1].epoch)
 
 
+@functools.cache
 def _summary_writer() -> type[SummaryWriter] | None:
     """TensorBoard's writer; None where the package, which training does not need, is missing."""
     try:

@@ -99,6 +99,8 @@ def test_stopped_with_ctrl_c_it_keeps_the_best_checkpoint_so_far(base_dir):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # A shell that runs the tests in the background has had SIGINT ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     ) as process:
         first = process.stdout.readline()
         process.send_signal(signal.SIGINT)
