@@ -7,6 +7,7 @@ from typing import Any
 
 from pytorch.captioner import Captioner
 from pytorch.encoders import ENCODERS
+from pytorch.metrics import label
 
 TEMPLATE = """\
 # {name}
@@ -67,7 +68,7 @@ def model_card(captioner: Captioner, *, name: str, terms: str) -> str:
         "embedding": config.embedding_size,
         "words": len(captioner.vocabulary),
         "terms": terms,
-        "score_names": " | ".join(scores),
+        "score_names": " | ".join(map(label, scores)),
         "rules": " | ".join("---" for _ in scores),
         "score_values": " | ".join(f"{score:.3f}" for score in scores.values()),
         "size": encoder.preprocessing.size,

@@ -41,7 +41,7 @@ def test_the_scores_are_those_of_the_captions_the_checkpoint_gives(base_dir, tin
     assert metrics["split"] == "dev"
     assert metrics["images"] == 4
     assert metrics["beam_size"] == 3
-    names = ["BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "ROUGE-L", "CIDEr-D"]
+    names = ["BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "METEOR", "ROUGE-L", "CIDEr-D"]
     assert [line.split() for line in printed.splitlines()] == [
         [name, f"{metrics['scores'][name]:.4f}"] for name in names
     ]
