@@ -215,8 +215,8 @@ METRICS: dict[str, Metric] = {
         meteor,
         "Banerjee and Lavie, 2005",
         variant="exact+stem",
-        note="METEOR from exact and stemmed matches alone. It is not the number of METEOR 1.5, "
-        "the Java program, which also matches synonyms and paraphrases.",
+        note="from exact and stemmed matches alone. It is not the number of METEOR 1.5, the Java "
+        "program, which also matches synonyms and paraphrases.",
     ),
     "ROUGE-L": Metric(rouge_l, "Lin, 2004"),
     "CIDEr-D": Metric(cider_d, "Vedantam et al., 2015", highest=10.0),
