@@ -1,4 +1,4 @@
-"""Scores of a captioner on a split, from captions that it generates freely."""
+"""Scores on a split: of the captions that a captioner generates freely, or of any others."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from tqdm import tqdm
 from pytorch.captioner import Captioner
 from pytorch.datasets import Example
 from pytorch.features import RegionFeatures
-from pytorch.metrics import score_captions
+from pytorch.metrics import METRICS, CiderD, label, score_captions
 from pytorch.search import DecodingConfig
+from pytorch.spice import SpiceError, check_spice, spice
+from pytorch.tokenization import tokenize
 
 BATCH_SIZE = 50
 
@@ -60,3 +62,50 @@ def evaluate(
     captions = generate_captions(captioner, features, decoding=decoding, progress=progress)
     scores = score_captions(captions, [example.captions for example in examples])
     return Evaluation(tuple(captions), scores)
+
+
+def cider_d_of_images(captions: Sequence[str], examples: Sequence[Example]) -> list[float]:
+    """CIDEr-D of each image alone, from its caption; their mean is the split's CIDEr-D."""
+    references = [[tokenize(text) for text in example.captions] for example in examples]
+    return CiderD(references).scores([tokenize(caption) for caption in captions])
+
+
+@dataclass(frozen=True)
+class ScoreReport:
+    """Every score that can be computed on this machine, in the order of `METRICS`.
+
+    `notes` has a sentence for each metric that is not what its name alone says, or that is left
+    out.
+    """
+
+    scores: dict[str, float]
+    notes: dict[str, str]
+
+    def lines(self) -> list[str]:
+        """The scores as a table to print, one line each."""
+        width = max(len(label(name)) for name in METRICS)
+        return [
+            f"{label(name):{width}}  {self.scores[name]:.4f}"
+            if name in self.scores
+            else f"{label(name):{width}}  {self.notes[name]}"
+            for name in METRICS
+        ]
+
+
+def score_report(captions: Sequence[str], examples: Sequence[Example]) -> ScoreReport:
+    """Score a caption for each example by every metric, by SPICE only where it can run.
+
+    Raises ValueError as `score_captions` does.
+    """
+    references = [example.captions for example in examples]
+    scores = score_captions(captions, references)
+    notes = {name: METRICS[name].note for name in scores if METRICS[name].note}
+    try:
+        check_spice()  # before the work of tokenizing once more
+        tokens = [tokenize(caption) for caption in captions]
+        scores["SPICE"] = spice(
+            tokens, [[tokenize(text) for text in texts] for texts in references]
+        )
+    except SpiceError as error:
+        notes["SPICE"] = f"left out: {error}"
+    return ScoreReport(scores, notes)

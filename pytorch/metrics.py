@@ -1,16 +1,21 @@
-"""How well captions match the references people wrote: BLEU, ROUGE-L and CIDEr-D.
+"""How well captions match the references people wrote: the metrics of the COCO evaluation tools.
 
-The numbers are those of the COCO evaluation tools, without Java. Tokenized captions are sequences
-of words; `references` holds one list of reference captions for each candidate.
+`METRICS` lists them. BLEU, ROUGE-L and CIDEr-D are the numbers of those tools, without Java.
+Tokenized captions are sequences of words; `references` holds one list of reference captions for
+each candidate.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
+from pytorch.meteor import meteor
+from pytorch.spice import spice
 from pytorch.tokenization import tokenize
 
 MAX_NGRAM = 4
@@ -24,9 +29,10 @@ def score_captions(
 ) -> dict[str, float]:
     """Score one candidate caption for each image against that image's references.
 
-    BLEU and ROUGE-L lie between 0 and 1, CIDEr-D between 0 and 10, as the COCO tools give them.
-    CIDEr-D weighs words by how many of the given images' references hold them: it means little
-    for a few images and is always 0 for one.
+    These are the scores of `METRICS`, in its order, but for those that need Java: they take
+    minutes. The scale is that of the COCO tools: CIDEr-D lies between 0 and 10, all others between
+    0 and 1. CIDEr-D weighs words by how many of the given images' references hold them: it means
+    little for a few images and is always 0 for one.
 
     Raises ValueError where there are no captions, more or fewer candidates than images, or an
     image without references.
@@ -39,34 +45,37 @@ def score_captions(
             )
     tokenized = [tokenize(caption) for caption in candidates]
     tokenized_references = [[tokenize(caption) for caption in captions] for captions in references]
-    bleu_scores = bleu(tokenized, tokenized_references)
-    cider_scores = CiderD(tokenized_references).scores(tokenized)
+    _check_references(tokenized_references)
+    _check_same_length(tokenized, tokenized_references)
     return {
-        **{f"BLEU-{n}": score for n, score in enumerate(bleu_scores, start=1)},
-        "ROUGE-L": rouge_l(tokenized, tokenized_references),
-        "CIDEr-D": sum(cider_scores) / len(cider_scores),
+        name: metric.function(tokenized, tokenized_references)
+        for name, metric in METRICS.items()
+        if not metric.needs_java
     }
 
 
-def bleu(candidates: Sequence[Tokens], references: Sequence[Sequence[Tokens]]) -> list[float]:
-    """Give BLEU-1 to BLEU-4 of tokenized captions over the whole corpus.
+def bleu(
+    candidates: Sequence[Tokens], references: Sequence[Sequence[Tokens]], n: int = MAX_NGRAM
+) -> float:
+    """Give BLEU-n of tokenized captions over the whole corpus.
 
     Papineni et al., "BLEU: a Method for Automatic Evaluation of Machine Translation", 2002: the
-    geometric mean of clipped n-gram precisions, with a penalty where the candidates are shorter
-    than their references closest in length. Raises ValueError as `score_captions` does.
+    geometric mean of the clipped precisions of 1-grams to n-grams, with a penalty where the
+    candidates are shorter than their references closest in length. Raises ValueError as
+    `score_captions` does.
     """
     _check_references(references)
     _check_same_length(candidates, references)
-    matched, total = [0] * MAX_NGRAM, [0] * MAX_NGRAM
+    matched, total = [0] * n, [0] * n
     length = reference_length = 0
     for candidate, captions in zip(candidates, references, strict=True):
         most: Counter[Ngram] = Counter()
         for caption in captions:
-            most |= _ngrams(caption)
-        for ngram, count in (_ngrams(candidate) & most).items():
+            most |= _ngrams(caption, n)
+        for ngram, count in (_ngrams(candidate, n) & most).items():
             matched[len(ngram) - 1] += count
-        for n in range(MAX_NGRAM):
-            total[n] += max(0, len(candidate) - n)
+        for shorter in range(n):
+            total[shorter] += max(0, len(candidate) - shorter)
         length += len(candidate)
         reference_length += min(
             (len(caption) for caption in captions),
@@ -75,11 +84,10 @@ def bleu(candidates: Sequence[Tokens], references: Sequence[Sequence[Tokens]]) -
     # The COCO tools' small numbers define the cases with nothing to match or to divide by.
     ratio = (length + 1e-15) / (reference_length + 1e-9)
     brevity_penalty = math.exp(min(0.0, 1 - 1 / ratio))
-    scores, product = [], 1.0
-    for n in range(MAX_NGRAM):
-        product *= (matched[n] + 1e-15) / (total[n] + 1e-9)
-        scores.append(brevity_penalty * product ** (1 / (n + 1)))
-    return scores
+    precisions = (
+        (hits + 1e-15) / (tries + 1e-9) for hits, tries in zip(matched, total, strict=True)
+    )
+    return brevity_penalty * math.prod(precisions) ** (1 / n)
 
 
 def rouge_l(candidates: Sequence[Tokens], references: Sequence[Sequence[Tokens]]) -> float:
@@ -176,11 +184,57 @@ class CiderD:
         return penalty * sum(cosines) / MAX_NGRAM
 
 
-def _ngrams(words: Tokens) -> Counter[Ngram]:
-    """Count the n-grams of every n from 1 to 4."""
+def cider_d(candidates: Sequence[Tokens], references: Sequence[Sequence[Tokens]]) -> float:
+    """Give CIDEr-D of tokenized captions, averaged over the images; see `CiderD`."""
+    scores = CiderD(references).scores(candidates)
+    return sum(scores) / len(scores)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A row of `METRICS`: how a score is computed from tokenized captions, and what it is.
+
+    The lowest score is 0, and better captions have higher ones. `variant` says which it is where
+    several go by the same name, and `note` what that means for who compares.
+    """
+
+    function: Callable[[Sequence[Tokens], Sequence[Sequence[Tokens]]], float]
+    citation: str
+    highest: float = 1.0
+    variant: str = ""
+    note: str = ""
+    needs_java: bool = False
+
+
+METRICS: dict[str, Metric] = {
+    "BLEU-1": Metric(partial(bleu, n=1), "Papineni et al., 2002"),
+    "BLEU-2": Metric(partial(bleu, n=2), "Papineni et al., 2002"),
+    "BLEU-3": Metric(partial(bleu, n=3), "Papineni et al., 2002"),
+    "BLEU-4": Metric(partial(bleu, n=4), "Papineni et al., 2002"),
+    "METEOR": Metric(
+        meteor,
+        "Banerjee and Lavie, 2005",
+        variant="exact+stem",
+        note="from exact and stemmed matches alone. It is not the number of METEOR 1.5, the Java "
+        "program, which also matches synonyms and paraphrases.",
+    ),
+    "ROUGE-L": Metric(rouge_l, "Lin, 2004"),
+    "CIDEr-D": Metric(cider_d, "Vedantam et al., 2015", highest=10.0),
+    "SPICE": Metric(spice, "Anderson et al., 2016", needs_java=True),
+}
+
+
+def label(name: str) -> str:
+    """The name of a metric as reports print it, with its variant: `METEOR (exact+stem)`."""
+    variant = METRICS[name].variant
+    return f"{name} ({variant})" if variant else name
+
+
+def _ngrams(words: Tokens, longest: int = MAX_NGRAM) -> Counter[Ngram]:
+    """Count the n-grams of every n from 1 to `longest`."""
     return Counter(
         tuple(words[start : start + n])
-        for n in range(1, MAX_NGRAM + 1)
+        for n in range(1, longest + 1)
         for start in range(len(words) - n + 1)
     )
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from pytorch.captioner import Captioner
 from pytorch.encoders import ENCODERS, Encoder
+from pytorch.metrics import label
 
 TEMPLATE = """\
 # {name}
@@ -66,7 +67,7 @@ def model_card(captioner: Captioner, *, name: str, terms: str) -> str:
         "words": len(captioner.vocabulary),
         "train_images": recipe["train_images"],
         "terms": terms,
-        "score_names": " | ".join(scores),
+        "score_names": " | ".join(map(label, scores)),
         "rules": " | ".join("---" for _ in scores),
         "score_values": " | ".join(f"{score:.3f}" for score in scores.values()),
         "size": encoder.preprocessing.size,

@@ -1,4 +1,4 @@
-"""`python manage.py evaluate_captioner`: scores of a checkpoint on a split."""
+"""`python manage.py evaluate_captioner`: scores of a checkpoint, or of any captions, on a split."""
 
 from __future__ import annotations
 
@@ -6,32 +6,67 @@ import dataclasses
 import json
 import sys
 from argparse import ArgumentParser
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from pytorch.captioner import Caption
 from pytorch.checkpoint_files import CheckpointError
 from pytorch.checkpoints import load_captioner
-from pytorch.datasets import DATASETS, DatasetError, load_dataset
-from pytorch.evaluation import evaluate
+from pytorch.datasets import (
+    DATASETS,
+    CaptionDataset,
+    DatasetError,
+    Example,
+    ImageStore,
+    load_dataset,
+)
+from pytorch.evaluation import ScoreReport, cider_d_of_images, generate_captions, score_report
+from pytorch.gallery import Entry, extremes, gallery_page
+from pytorch.results import ResultsError, read_results, write_references, write_results
 from pytorch.training_run import split_data
+
+OUTPUTS = ("output", "results_json", "references_json", "gallery")
+
+
+@dataclass(frozen=True)
+class Captioned:
+    """Captions of the examples of a split, in their order, and where they come from.
+
+    `describe` gives the captions of some of them word by word; None for another system's.
+    """
+
+    examples: Sequence[Example]
+    captions: list[str]
+    name: str
+    origin: dict[str, Any]
+    describe: Callable[[Sequence[int]], list[Caption]] | None = None
 
 
 class Command(BaseCommand):
-    """Caption every image of a split by beam search and print the scores."""
+    """Caption every image of a split by beam search, or read its captions, and score them."""
 
-    help = "Caption every image of a split and print BLEU-1..4, ROUGE-L and CIDEr-D."
+    help = (
+        "Caption every image of a split and print BLEU-1..4, METEOR, ROUGE-L, CIDEr-D and, where "
+        "it can run, SPICE. Or score the captions that another system wrote to a file."
+    )
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Options of the command."""
-        parser.add_argument(
-            "--checkpoint",
+        captions = parser.add_mutually_exclusive_group()
+        captions.add_argument(
+            "--checkpoint", type=Path, help="checkpoint directory (default: the one that is served)"
+        )
+        captions.add_argument(
+            "--score-results",
             type=Path,
-            default=settings.CAPTIONER_CHECKPOINT,
-            help="checkpoint directory (default: the one that is served)",
+            metavar="FILE",
+            help="score the captions in this file, in the COCO results format, without a model",
         )
         parser.add_argument("--dataset", choices=list(DATASETS), default="flickr8k")
         parser.add_argument(
@@ -39,38 +74,79 @@ class Command(BaseCommand):
         )
         parser.add_argument("--split", default="dev", help="default: %(default)s")
         parser.add_argument("--beam-size", type=int, help="default: the checkpoint's own")
-        parser.add_argument("--output", type=Path, help="JSON file to write the scores to")
+        for name, help_text in {
+            "--output": "JSON file to write the scores to",
+            "--results-json": "JSON file to write the captions to, in the COCO results format",
+            "--references-json": "JSON file to write the split's own captions to, for other tools",
+            "--gallery": "HTML file to write the best, median and worst captions to",
+        }.items():
+            parser.add_argument(name, type=Path, metavar="FILE", help=help_text)
 
     def handle(self, *_: Any, **options: Any) -> None:
-        """Evaluate, print a line a score, and write them where `--output` says."""
-        data_root = options["data_root"] or settings.BASE_DIR / "data" / options["dataset"]
+        """Score, print a line a score, and write what is asked for.
+
+        Exits with 2 where data is missing.
+        """
+        _check(options)
+        root = options["data_root"] or settings.BASE_DIR / "data" / options["dataset"]
         try:
-            metrics = measure(
-                checkpoint=options["checkpoint"],
-                dataset_name=options["dataset"],
-                data_root=data_root,
-                split=options["split"],
-                beam_size=options["beam_size"],
-            )
+            dataset = load_dataset(options["dataset"], root)
+            self._evaluate(dataset, options)
         except DatasetError as error:
             raise CommandError(str(error), returncode=2) from error
-        except (CheckpointError, ValueError) as error:
+        except (CheckpointError, ResultsError, ValueError) as error:
             raise CommandError(str(error)) from error
-        for name, score in metrics["scores"].items():
-            self.stdout.write(f"{name:8} {score:.4f}")
+        except OSError as error:
+            raise CommandError(f"Reading or writing a file failed: {error}") from error
+
+    def _evaluate(self, dataset: CaptionDataset, options: dict[str, Any]) -> None:
+        split = options["split"]
+        dataset.split(split)  # a wrong name is told before a model is loaded
+        if options["score_results"]:
+            captioned = read_captions(options["score_results"], dataset, split)
+        else:
+            captioned = generate(
+                options["checkpoint"] or settings.CAPTIONER_CHECKPOINT,
+                dataset,
+                split,
+                beam_size=options["beam_size"],
+            )
+        if options["results_json"]:
+            write_results(options["results_json"], captioned.examples, captioned.captions)
+        if options["references_json"]:
+            write_references(options["references_json"], captioned.examples)
+        report = score_report(captioned.captions, captioned.examples)
+        for line in report.lines():
+            self.stdout.write(line)
         if options["output"]:
+            metrics = {
+                **captioned.origin,
+                "dataset": dataset.name,
+                "split": split,
+                "images": len(captioned.examples),
+                "scores": report.scores,
+                "metric_notes": report.notes,
+            }
             options["output"].write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+        if options["gallery"]:
+            title = f"Captions of {captioned.name} for {dataset.name} {split}"
+            page = draw_gallery(title, captioned, dataset.images, report)
+            options["gallery"].write_text(page, encoding="utf-8")
 
 
-def measure(
-    *, checkpoint: Path, dataset_name: str, data_root: Path, split: str, beam_size: int | None
-) -> dict[str, Any]:
-    """Scores of a checkpoint on a split, with what they were measured on.
+def read_captions(path: Path, dataset: CaptionDataset, split: str) -> Captioned:
+    """Captions of a split from a file in the COCO results format; raises ResultsError."""
+    examples = dataset.split(split)
+    return Captioned(examples, read_results(path, examples), path.name, {"results": path.name})
+
+
+def generate(
+    checkpoint: Path, dataset: CaptionDataset, split: str, *, beam_size: int | None
+) -> Captioned:
+    """Captions of a split from a checkpoint.
 
     Raises DatasetError, CheckpointError, or ValueError for a beam size below 1.
     """
-    dataset = load_dataset(dataset_name, data_root)
-    dataset.split(split)  # a wrong name is told before the model is loaded
     captioner = load_captioner(checkpoint)
     if beam_size is not None:
         captioner.decoding = dataclasses.replace(captioner.decoding, beam_size=beam_size)
@@ -83,12 +159,50 @@ def measure(
         device=captioner.device,
         progress=progress,
     )
-    evaluation = evaluate(captioner, data.features, data.examples, progress=progress)
-    return {
-        "checkpoint": captioner.name,
-        "dataset": dataset_name,
-        "split": split,
-        "images": len(data.examples),
-        "beam_size": captioner.decoding.beam_size,
-        "scores": evaluation.scores,
-    }
+
+    def describe(rows: Sequence[int]) -> list[Caption]:
+        regions = data.features.rows(rows).to(captioner.device)  # (B, R, C)
+        return captioner.caption_regions(regions)
+
+    return Captioned(
+        data.examples,
+        generate_captions(captioner, data.features, progress=progress),
+        captioner.name,
+        {"checkpoint": captioner.name, "beam_size": captioner.decoding.beam_size},
+        describe,
+    )
+
+
+def draw_gallery(title: str, captioned: Captioned, images: ImageStore, report: ScoreReport) -> str:
+    """The page of the best, median and worst captions; raises DatasetError for a broken image."""
+    scores = cider_d_of_images(captioned.captions, captioned.examples)
+
+    def entry(row: int, described: Caption | None) -> Entry:
+        example = captioned.examples[row]
+        return Entry(
+            image=images.open(example.image),
+            name=example.image,
+            sentence=described.sentence if described else captioned.captions[row],
+            references=example.captions,
+            cider_d=scores[row],
+            words=described.words if described else (),
+        )
+
+    groups = {}
+    for name, rows in extremes(scores).items():
+        described = captioned.describe(rows) if captioned.describe else [None] * len(rows)
+        groups[name] = [entry(*pair) for pair in zip(rows, described, strict=True)]
+    return gallery_page(title, groups, report)
+
+
+def _check(options: dict[str, Any]) -> None:
+    """Refuse what would fail only after minutes of work."""
+    if options["score_results"] and options["beam_size"] is not None:
+        raise CommandError("--beam-size is for a checkpoint; --score-results uses no model.")
+    for name in OUTPUTS:
+        path = options[name]
+        if path and (path.is_dir() or not path.parent.is_dir()):
+            raise CommandError(
+                f"--{name.replace('_', '-')} {path} cannot be written: it must be a file in a "
+                "folder that exists."
+            )

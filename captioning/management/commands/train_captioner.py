@@ -15,6 +15,7 @@ from pytorch.checkpoint_files import CheckpointError
 from pytorch.datasets import DATASETS, DatasetError, load_dataset
 from pytorch.decoders import INJECTIONS
 from pytorch.encoders import ENCODERS, EncoderError
+from pytorch.metrics import label
 from pytorch.run_config import OPTIONS, RunConfig, run_config
 from pytorch.run_folder import RunFolder
 from pytorch.schedules import SCHEDULES
@@ -141,7 +142,7 @@ def _default_folder(dataset: str, config: RunConfig) -> Path:
 
 def _line(result: EpochResult) -> str:
     """One line an epoch: loss, scores, seconds, and a star where the checkpoint was written."""
-    scores = "  ".join(f"{name} {score:.3f}" for name, score in result.scores.items())
+    scores = "  ".join(f"{label(name)} {score:.3f}" for name, score in result.scores.items())
     return (
         f"epoch {result.epoch}  loss {result.loss:.3f}  {scores}  "
         f"{result.training_seconds:.0f} s + {result.evaluation_seconds:.0f} s"

@@ -7,12 +7,15 @@ from django.core.management import CommandError, call_command
 
 from pytorch.checkpoints import load_captioner
 from pytorch.datasets import load_dataset
-from pytorch.metrics import score_captions
+from pytorch.metrics import label, score_captions
+from pytorch.results import write_results
+from pytorch.search import DecodingConfig
 from tests.colours import write_colours
 
 
 @pytest.fixture(autouse=True)
-def base_dir(settings, tmp_path, tiny_checkpoint):
+def base_dir(settings, tmp_path, tiny_checkpoint, monkeypatch):
+    monkeypatch.setenv("PATH", "")  # without Java, for which SPICE would take long
     settings.BASE_DIR = tmp_path
     settings.CAPTIONER_CHECKPOINT = tiny_checkpoint
     return tmp_path
@@ -44,10 +47,12 @@ def test_the_scores_are_those_of_the_captions_the_checkpoint_gives(base_dir, tin
     assert metrics["split"] == "dev"
     assert metrics["images"] == 4
     assert metrics["beam_size"] == 3
-    names = ["BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "ROUGE-L", "CIDEr-D"]
-    assert [line.split() for line in printed.splitlines()] == [
-        [name, f"{metrics['scores'][name]:.4f}"] for name in names
+    *lines, last = printed.splitlines()
+    assert [line.rsplit(maxsplit=1) for line in lines] == [
+        [label(name), f"{score:.4f}"] for name, score in metrics["scores"].items()
     ]
+    assert last.split(maxsplit=1) == ["SPICE", metrics["metric_notes"]["SPICE"]]
+    assert "exact and stemmed" in metrics["metric_notes"]["METEOR"]
 
 
 def test_the_split_and_the_beam_size_have_defaults_from_the_checkpoint(base_dir):
@@ -65,6 +70,11 @@ def test_the_split_and_the_beam_size_have_defaults_from_the_checkpoint(base_dir)
         (["--data-root", "nowhere"], "no complete Flickr8k in nowhere", 2),
         (["--beam-size", "0"], "at least 1, not 0", 1),
         (["--checkpoint", "nowhere"], "no checkpoint at nowhere", 1),
+        (["--score-results", "nowhere.json"], "nowhere.json cannot be read", 1),
+        (["--score-results", "x.json", "--beam-size", "2"], "--beam-size is for a checkpoint", 1),
+        (["--score-results", "x.json", "--checkpoint", "x"], "not allowed with argument", 1),
+        (["--results-json", "nowhere/x.json"], "--results-json nowhere/x.json cannot be", 1),
+        (["--gallery", "."], "--gallery . cannot be written", 1),
     ],
 )
 def test_what_cannot_be_evaluated_is_said_in_a_sentence(base_dir, arguments, message, returncode):
@@ -72,3 +82,56 @@ def test_what_cannot_be_evaluated_is_said_in_a_sentence(base_dir, arguments, mes
     with pytest.raises(CommandError, match=message) as caught:
         evaluate(*arguments)
     assert caught.value.returncode == returncode
+
+
+def test_captions_written_as_coco_results_score_the_same_without_the_model(base_dir):
+    root = write_colours(base_dir / "data" / "flickr8k")
+    results, ours, theirs = (base_dir / name for name in ["r.json", "ours.json", "theirs.json"])
+    printed = evaluate("--results-json", results, "--output", ours)
+    for picture in (root / "Flickr8k_Dataset").iterdir():
+        picture.write_bytes(b"")  # scoring needs no more of them than their names
+    assert evaluate("--score-results", results, "--output", theirs) == printed
+    ours, theirs = json.loads(ours.read_text()), json.loads(theirs.read_text())
+    assert theirs["scores"] == ours["scores"]
+    assert theirs["results"] == "r.json"
+    assert "checkpoint" not in theirs
+
+
+def test_the_references_are_written_for_other_tools(base_dir):
+    root = write_colours(base_dir / "data" / "flickr8k")
+    evaluate("--references-json", base_dir / "references.json", "--split", "dev")
+    written = json.loads((base_dir / "references.json").read_text())
+    examples = load_dataset("flickr8k", root).split("dev")
+    assert [image["file_name"] for image in written["images"]] == [each.image for each in examples]
+    assert [each["caption"] for each in written["annotations"]] == [
+        caption for example in examples for caption in example.captions
+    ]
+
+
+def test_the_gallery_shows_captions_word_by_word(base_dir, tiny_checkpoint):
+    root = write_colours(base_dir / "data" / "flickr8k")
+    evaluate("--gallery", base_dir / "gallery.html", "--beam-size", 3)
+    page = (base_dir / "gallery.html").read_text()
+    examples = load_dataset("flickr8k", root).split("dev")
+    shown = [example for example in examples if example.image in page]
+    assert len(shown) == 3  # the best, the median and the worst of four
+    images = [load_dataset("flickr8k", root).images.open(example.image) for example in shown]
+    for caption in load_captioner(tiny_checkpoint).caption(
+        images, decoding=DecodingConfig(beam_size=3, max_words=6)
+    ):
+        assert caption.sentence in page
+    assert "where the model looked for" in page
+    assert "A red square ." in page or "A green square ." in page
+
+
+def test_the_gallery_of_another_system_shows_its_captions_as_they_are(base_dir):
+    root = write_colours(base_dir / "data" / "flickr8k")
+    examples = load_dataset("flickr8k", root).split("dev")
+    captions = [f"{example.captions[0]} <{place}>" for place, example in enumerate(examples)]
+    write_results(base_dir / "results.json", examples, captions)
+    gallery = base_dir / "gallery.html"
+    evaluate("--score-results", base_dir / "results.json", "--gallery", gallery)
+    page = gallery.read_text()
+    assert sum(f" &lt;{place}&gt;</p>" in page for place in range(4)) == 3
+    assert "<h1>Captions of results.json for flickr8k dev</h1>" in page
+    assert "where the model looked for" not in page

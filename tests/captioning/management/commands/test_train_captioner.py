@@ -86,6 +86,15 @@ def test_an_option_out_of_range_is_refused(base_dir, option):
     assert not (base_dir / "runs").exists()
 
 
+@pytest.fixture
+def _interruptible():
+    """Processes inherit an ignored SIGINT, which a shell gives to what runs in the background."""
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, former)
+
+
+@pytest.mark.usefixtures("_interruptible")
 def test_stopped_with_ctrl_c_it_keeps_the_best_checkpoint_so_far(base_dir):
     output = base_dir / "model"
     command = [
@@ -99,8 +108,6 @@ def test_stopped_with_ctrl_c_it_keeps_the_best_checkpoint_so_far(base_dir):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # A shell that runs the tests in the background has had SIGINT ignored.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     ) as process:
         first = process.stdout.readline()
         process.send_signal(signal.SIGINT)
