@@ -63,6 +63,7 @@ class Injection(nn.Module):
     def __init__(self, config: DecoderConfig) -> None:
         super().__init__()
         self.config = config
+        self.dropout = nn.Dropout(config.dropout)
 
     def prepare(self, regions: Tensor) -> Memory:
         """Compute once per image what every word will need, from region features (B, R, C)."""
@@ -89,7 +90,7 @@ class Injection(nn.Module):
 
 def projection(config: DecoderConfig, size: int) -> nn.Sequential:
     """From the encoder's channels (..., C) to `size` of them."""
-    return nn.Sequential(nn.Linear(config.channels, size), nn.ReLU(), nn.Dropout(config.dropout))
+    return nn.Sequential(nn.Linear(config.channels, size), nn.ReLU())
 
 
 class FirstState(nn.Module):
@@ -120,7 +121,7 @@ class InitInjection(Injection):
 
     def prepare(self, regions: Tensor) -> Memory:
         """The projected image vector, the mean of its regions."""
-        return (self.project(regions.mean(dim=1)),)  # (B, D)
+        return (self.dropout(self.project(regions.mean(dim=1))),)  # (B, D)
 
     def start(self, memory: Memory) -> State:
         """State predicted from the image vector."""
@@ -140,7 +141,7 @@ class PrefixInjection(Injection):
 
     def prepare(self, regions: Tensor) -> Memory:
         """The image vector projected into the space of the word embeddings."""
-        return (self.project(regions.mean(dim=1)),)  # (B, E)
+        return (self.dropout(self.project(regions.mean(dim=1))),)  # (B, E)
 
     def first_input(self, memory: Memory) -> Tensor:
         """The image as a word."""
@@ -157,7 +158,7 @@ class EveryStepInjection(Injection):
 
     def prepare(self, regions: Tensor) -> Memory:
         """The projected image vector, the mean of its regions."""
-        return (self.project(regions.mean(dim=1)),)  # (B, D)
+        return (self.dropout(self.project(regions.mean(dim=1))),)  # (B, D)
 
     def context(self, hidden: Tensor, memory: Memory) -> tuple[Tensor, None]:
         """The same image vector for every word."""
@@ -187,7 +188,8 @@ class AttentionInjection(Injection):
     def prepare(self, regions: Tensor) -> Memory:
         """Projected regions (B, R, D) and their attention keys (B, R, A)."""
         values = self.project(regions)  # (B, R, D)
-        return values, self.key(values)
+        # Keys without dropout: its noise would decide more about where to look than the image.
+        return self.dropout(values), self.key(values)
 
     def start(self, memory: Memory) -> State:
         """State predicted from the mean of the regions."""

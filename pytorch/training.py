@@ -53,7 +53,7 @@ class TrainingConfig:
     weight_decay: float = 0.01
     label_smoothing: float = 0.05
     gradient_norm: float = 5.0
-    attention_penalty: float = 1.0
+    attention_penalty: float = 0.01
     average_decay: float = 0.998
     self_critical_epochs: int = 0
     self_critical_learning_rate: float = 1e-4
