@@ -20,8 +20,8 @@ import numpy.typing as npt
 import torch
 from tqdm import tqdm
 
-from pytorch.datasets import ImageStore
 from pytorch.encoders import Encoder, EncoderError
+from pytorch.images import ImageStore
 
 # Counted up when features of the same inputs come to be computed or stored otherwise.
 FORMAT = 1

@@ -5,16 +5,16 @@ from io import BytesIO
 import pytest
 import torch
 
-from pytorch.datasets import DatasetError, ImageStore
 from pytorch.encoders import Encoder, EncoderError
 from pytorch.features import cached_features
+from pytorch.images import DatasetError, ImageFiles
 from tests.photographs import photographs
 
 CPU = torch.device("cpu")
 NAMES = ("astronaut.png", "cat.png", "coffee.png", "rocket.png")
 
 
-class CountingStore(ImageStore):
+class CountingStore(ImageFiles):
     """An image store that knows how many images it opened."""
 
     def __init__(self, sources):
@@ -72,7 +72,7 @@ def all_rows(features):
 
 def test_rows_are_what_the_encoder_gives(encoder, folder, features_of):
     features, _ = features_of(folder)
-    store = ImageStore([folder])
+    store = ImageFiles([folder])
     images = torch.stack([encoder.preprocessing(store.open(name)) for name in NAMES])
     with torch.inference_mode():
         expected = encoder(images)
@@ -229,7 +229,7 @@ def test_undefined_features_are_refused(folder, features_of, tmp_path):
 def test_the_progress_bar_counts_images_where_it_is_wanted(
     encoder, folder, tmp_path, capsys, progress
 ):
-    store = ImageStore([folder])
+    store = ImageFiles([folder])
     cached_features(encoder, store, NAMES, tmp_path / "cache", device=CPU, progress=progress)
     shown = capsys.readouterr().err
     assert ("4/4" in shown) == progress
