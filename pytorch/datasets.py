@@ -11,7 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pytorch.caption_dataset import CaptionDataset, Example
+from pytorch.dataset_formats.captions_csv import load_captions_csv
+from pytorch.dataset_formats.coco import load_coco
 from pytorch.dataset_formats.flickr import load_flickr8k, load_flickr30k
+from pytorch.dataset_formats.karpathy import load_karpathy
 from pytorch.dataset_formats.reading import refuse
 from pytorch.images import DatasetError
 
@@ -20,6 +23,9 @@ __all__ = ["DATASETS", "CaptionDataset", "DatasetError", "Example", "load_datase
 DATASETS: dict[str, Callable[[Path], CaptionDataset]] = {
     "flickr8k": load_flickr8k,
     "flickr30k": load_flickr30k,
+    "coco": load_coco,
+    "karpathy": load_karpathy,
+    "captions-csv": load_captions_csv,
 }
 
 
