@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,26 +11,31 @@ import torch
 
 from pytorch.captioner import Captioner
 from pytorch.checkpoints import default_device, save_checkpoint
-from pytorch.datasets import CaptionDataset
+from pytorch.datasets import CaptionDataset, Example
 from pytorch.decoders import Decoder, DecoderConfig
 from pytorch.encoders import Encoder
-from pytorch.features import cached_features
 from pytorch.model_card import model_card
 from pytorch.search import DecodingConfig
+from pytorch.split_data import split_data
 from pytorch.tokenization import tokenize
-from pytorch.training import EpochResult, SplitData, Trainer, TrainingConfig
+from pytorch.training import EpochResult, Trainer, TrainingConfig
 from pytorch.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)
 class RunConfig:
-    """What is trained, and how; `encoder_weights` replaces the registry's pretrained ones."""
+    """What is trained, and how.
+
+    `encoder_weights` replaces the registry's pretrained ones. With `flip`, every epoch shows the
+    training images in a mirror as well.
+    """
 
     encoder: str = "resnet101"
     encoder_weights: Path | None = None
     grid_size: int = 4
     injection: str = "attention"
     min_count: int = 4
+    flip: bool = False
     training: TrainingConfig = field(default_factory=TrainingConfig)
     decoding: DecodingConfig = field(default_factory=DecodingConfig)
 
@@ -54,9 +59,12 @@ def run_training(
     # The seed decides the first weights as well as the order of the batches.
     torch.manual_seed(config.training.seed)
     encoder = load_encoder(config)
-    train = split_data(dataset, "train", encoder, cache_dir, device=device, progress=progress)
+    train = split_data(
+        dataset, "train", encoder, cache_dir, device=device, flip=config.flip, progress=progress
+    )
     dev = split_data(dataset, "dev", encoder, cache_dir, device=device, progress=progress)
-    captioner = new_captioner(config, encoder, train, device)
+    dataset = dataset.leave_out(train.features.unreadable | dev.features.unreadable)
+    captioner = new_captioner(config, encoder, dataset.split("train"), device)
     trainer = Trainer(captioner, train=train, dev=dev, config=config.training)
 
     def keep_if_best(result: EpochResult) -> None:
@@ -79,29 +87,11 @@ def load_encoder(config: RunConfig) -> Encoder:
     return encoder
 
 
-def split_data(
-    dataset: CaptionDataset,
-    split: str,
-    encoder: Encoder,
-    cache_dir: Path,
-    *,
-    device: torch.device,
-    progress: bool = False,
-) -> SplitData:
-    """A split's examples with their region features, computed unless they are in the cache."""
-    examples = dataset.split(split)
-    names = [example.image for example in examples]
-    features = cached_features(
-        encoder, dataset.images, names, cache_dir, device=device, progress=progress
-    )
-    return SplitData(examples, features)
-
-
 def new_captioner(
-    config: RunConfig, encoder: Encoder, train: SplitData, device: torch.device
+    config: RunConfig, encoder: Encoder, train: Sequence[Example], device: torch.device
 ) -> Captioner:
-    """An untrained captioner whose vocabulary comes from the train split."""
-    captions = (tokenize(text) for example in train.examples for text in example.captions)
+    """An untrained captioner whose vocabulary comes from the examples of the train split."""
+    captions = (tokenize(text) for example in train for text in example.captions)
     vocabulary = Vocabulary.build(captions, min_count=config.min_count)
     decoder_config = DecoderConfig(
         injection=config.injection, vocabulary_size=len(vocabulary), channels=encoder.channels
@@ -124,7 +114,9 @@ def _metrics(dataset: CaptionDataset, config: RunConfig, best: EpochResult) -> d
         "epoch": best.epoch,
         "train_images": len(dataset.split("train")),
         "dev_images": len(dataset.split("dev")),
+        "skipped_images": dataset.skipped,
         "min_count": config.min_count,
+        "flip": config.flip,
         "training": dataclasses.asdict(config.training),
         "torch": torch.__version__,
     }

@@ -96,3 +96,25 @@ def test_missing_encoder_weights_stop_before_anything_is_written(trained, tmp_pa
             on_epoch=lambda result: None,
         )
     assert list(tmp_path.iterdir()) == []
+
+
+def test_flipped_and_skipped_images_are_told_and_change_no_vocabulary(trained, tmp_path):
+    dataset, _, _, _ = trained
+    config = dataclasses.replace(
+        CONFIG, min_count=9, flip=True, training=dataclasses.replace(CONFIG.training, epochs=1)
+    )
+    absent = dataset.split("train")[0].image
+    dataset = dataclasses.replace(dataset, allow_missing=True).leave_out({absent: "missing"})
+    run_training(
+        dataset,
+        config,
+        output=tmp_path / "model",
+        cache_dir=tmp_path / "cache",
+        on_epoch=lambda result: None,
+    )
+    metrics = json.loads((tmp_path / "model" / "metrics.json").read_text())
+    assert metrics["flip"] is True
+    assert metrics["train_images"] == 7
+    assert metrics["skipped_images"] == {"train": {absent: "missing"}, "dev": {}}
+    # Each image has "a", "square" and "is" twice, and all else once.
+    assert load_captioner(tmp_path / "model").vocabulary.words[4:] == ("a", "is", "square")

@@ -11,11 +11,12 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from captioning.management.commands._datasets import add_dataset_options, chosen_dataset
 from pytorch.checkpoint_files import CheckpointError
 from pytorch.checkpoints import load_captioner
-from pytorch.datasets import DATASETS, DatasetError, load_dataset
+from pytorch.datasets import CaptionDataset, DatasetError
 from pytorch.evaluation import evaluate
-from pytorch.training_run import split_data
+from pytorch.split_data import split_data
 
 
 class Command(BaseCommand):
@@ -32,22 +33,17 @@ class Command(BaseCommand):
             default=settings.CAPTIONER_CHECKPOINT,
             help="checkpoint directory (default: the one that is served)",
         )
-        parser.add_argument("--dataset", choices=list(DATASETS), default="flickr8k")
-        parser.add_argument(
-            "--data-root", type=Path, help="folder of the data set (default: data/DATASET)"
-        )
+        add_dataset_options(parser)
         parser.add_argument("--split", default="dev", help="default: %(default)s")
         parser.add_argument("--beam-size", type=int, help="default: the checkpoint's own")
         parser.add_argument("--output", type=Path, help="JSON file to write the scores to")
 
     def handle(self, *_: Any, **options: Any) -> None:
         """Evaluate, print a line a score, and write them where `--output` says."""
-        data_root = options["data_root"] or settings.BASE_DIR / "data" / options["dataset"]
         try:
             metrics = measure(
                 checkpoint=options["checkpoint"],
-                dataset_name=options["dataset"],
-                data_root=data_root,
+                dataset=chosen_dataset(options),
                 split=options["split"],
                 beam_size=options["beam_size"],
             )
@@ -62,13 +58,12 @@ class Command(BaseCommand):
 
 
 def measure(
-    *, checkpoint: Path, dataset_name: str, data_root: Path, split: str, beam_size: int | None
+    *, checkpoint: Path, dataset: CaptionDataset, split: str, beam_size: int | None
 ) -> dict[str, Any]:
     """Scores of a checkpoint on a split, with what they were measured on.
 
     Raises DatasetError, CheckpointError, or ValueError for a beam size below 1.
     """
-    dataset = load_dataset(dataset_name, data_root)
     dataset.split(split)  # a wrong name is told before the model is loaded
     captioner = load_captioner(checkpoint)
     progress = sys.stderr.isatty()
@@ -85,9 +80,10 @@ def measure(
     )
     return {
         "checkpoint": captioner.name,
-        "dataset": dataset_name,
+        "dataset": dataset.name,
         "split": split,
         "images": len(data.examples),
+        "skipped_images": dataset.leave_out(data.features.unreadable).skipped[split],
         "beam_size": beam_size or captioner.decoding.beam_size,
         "scores": evaluation.scores,
     }

@@ -11,7 +11,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from pytorch.datasets import DATASETS, DatasetError, load_dataset
+from captioning.management.commands._datasets import add_dataset_options, chosen_dataset
+from pytorch.datasets import DatasetError
 from pytorch.decoders import INJECTIONS
 from pytorch.encoders import ENCODERS, EncoderError
 from pytorch.training import EpochResult, TrainingConfig, TrainingError
@@ -28,10 +29,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Options of the command; the defaults train the reference model."""
         run, training = RunConfig(), TrainingConfig()
-        parser.add_argument("--dataset", choices=list(DATASETS), default="flickr8k")
-        parser.add_argument(
-            "--data-root", type=Path, help="folder of the data set (default: data/DATASET)"
-        )
+        add_dataset_options(parser)
         parser.add_argument("--encoder", choices=list(ENCODERS), default=run.encoder)
         parser.add_argument(
             "--encoder-weights",
@@ -54,6 +52,9 @@ class Command(BaseCommand):
             default=training.patience,
             help="stop after so many epochs without a better dev score (default: %(default)s)",
         )
+        parser.add_argument(
+            "--flip", action="store_true", help="train on the images in a mirror as well"
+        )
         parser.add_argument("--batch-size", type=int, default=training.batch_size)
         parser.add_argument("--learning-rate", type=float, default=training.learning_rate)
         parser.add_argument("--seed", type=int, default=training.seed)
@@ -65,7 +66,6 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, **options: Any) -> None:
         """Run the training and print one line an epoch; exits with 2 where data is missing."""
-        data_root = options["data_root"] or settings.BASE_DIR / "data" / options["dataset"]
         output = options["output"] or settings.BASE_DIR / "runs" / "-".join(
             options[name] for name in ("dataset", "encoder", "injection")
         )
@@ -79,7 +79,7 @@ class Command(BaseCommand):
 
         try:
             run_training(
-                load_dataset(options["dataset"], data_root),
+                chosen_dataset(options),
                 _run_config(options),
                 output=output,
                 cache_dir=settings.BASE_DIR / "cache" / "features",
@@ -124,4 +124,5 @@ def _run_config(options: dict[str, Any]) -> RunConfig:
         encoder_weights=options["encoder_weights"],
         injection=options["injection"],
         grid_size=options["grid_size"],
+        flip=options["flip"],
     )

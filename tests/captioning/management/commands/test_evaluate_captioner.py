@@ -69,3 +69,19 @@ def test_what_cannot_be_evaluated_is_said_in_a_sentence(base_dir, arguments, mes
     with pytest.raises(CommandError, match=message) as caught:
         evaluate(*arguments)
     assert caught.value.returncode == returncode
+
+
+def test_missing_images_stop_it_unless_they_are_allowed_and_are_then_told(base_dir):
+    root = write_colours(base_dir / "data" / "flickr8k")
+    (root / "Flickr8k_Dataset" / "dev-red-0.jpg").unlink()
+    (root / "Flickr8k_Dataset" / "dev-blue-0.jpg").write_bytes(b"no picture")
+    with pytest.raises(
+        CommandError, match=r"1 cannot be used: dev-red-0\.jpg \(missing\)"
+    ) as caught:
+        evaluate()
+    assert caught.value.returncode == 2
+    evaluate("--allow-missing", "--output", base_dir / "scores.json")
+    metrics = json.loads((base_dir / "scores.json").read_text())
+    assert metrics["images"] == 2
+    assert list(metrics["skipped_images"]) == ["dev-red-0.jpg", "dev-blue-0.jpg"]
+    assert "cannot be read" in metrics["skipped_images"]["dev-blue-0.jpg"]
