@@ -17,6 +17,7 @@ from pytorch.dataset_formats.flickr import load_flickr8k, load_flickr30k
 from pytorch.dataset_formats.karpathy import load_karpathy
 from pytorch.dataset_formats.reading import refuse
 from pytorch.images import DatasetError
+from pytorch.shapes import load_shapes
 
 __all__ = ["DATASETS", "CaptionDataset", "DatasetError", "Example", "load_dataset"]
 
@@ -26,6 +27,7 @@ DATASETS: dict[str, Callable[[Path], CaptionDataset]] = {
     "coco": load_coco,
     "karpathy": load_karpathy,
     "captions-csv": load_captions_csv,
+    "shapes": load_shapes,
 }
 
 
