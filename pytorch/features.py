@@ -7,10 +7,11 @@ Axes: N images, B images of a batch, R regions, C channels, S side of the encode
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,13 +19,15 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
+from PIL import Image, ImageOps
 from tqdm import tqdm
 
-from pytorch.datasets import ImageStore
 from pytorch.encoders import Encoder, EncoderError
+from pytorch.images import ImageError, ImageStore
+from pytorch.transforms import Preprocessing
 
 # Counted up when features of the same inputs come to be computed or stored otherwise.
-FORMAT = 1
+FORMAT = 2
 DECODING_THREADS = 2
 # On a CPU, 32 images at a time take twice as long for each as 4 do: the activations of large
 # batches are too big to be kept by the memory allocator, and each layer gets fresh pages instead.
@@ -32,20 +35,48 @@ BATCH_SIZE = 4
 
 
 class RegionFeatures:
-    """Region features of some images, in half precision on disk."""
+    """Region features of some images, in half precision on disk.
 
-    def __init__(self, names: Sequence[str], array: npt.NDArray[np.float16]) -> None:
+    Attributes:
+        names: The images, in order; those that could not be read are not among them.
+        unreadable: The names of those, and why.
+    """
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        array: npt.NDArray[np.float16],
+        unreadable: Mapping[str, str] | None = None,
+    ) -> None:
         """Wraps an array of shape (N, R, C) whose rows belong to the N names."""
-        self.names = tuple(names)
-        self._array = array
+        self.unreadable = dict(unreadable or {})
+        rows = [row for row, name in enumerate(names) if name not in self.unreadable]
+        self.names = tuple(names[row] for row in rows)
+        self._arrays = [array]
+        # Of each name, the array that holds it and its row there.
+        self._places = np.array([(0, row) for row in rows], dtype=np.int64).reshape(-1, 2)
 
     def __len__(self) -> int:
         return len(self.names)
 
     def rows(self, indices: Sequence[int] | torch.Tensor) -> torch.Tensor:
         """Features of the images at these places in `names`, as float32 (B, R, C)."""
-        selected = self._array[np.asarray(indices, dtype=np.int64)]  # (B, R, C)
-        return torch.from_numpy(selected.astype(np.float32))
+        places = self._places[np.asarray(indices, dtype=np.int64)]  # (B, 2)
+        features = np.empty((len(places), *self._arrays[0].shape[1:]), np.float32)
+        for number, array in enumerate(self._arrays):
+            here = places[:, 0] == number
+            features[here] = array[places[here, 1]]
+        return torch.from_numpy(features)  # (B, R, C)
+
+    def followed_by(self, other: RegionFeatures) -> RegionFeatures:
+        """These features and then the other ones, which stay where they are on disk."""
+        later = other._places + np.array([len(self._arrays), 0])
+        both = copy.copy(self)
+        both.names = self.names + other.names
+        both.unreadable = self.unreadable | other.unreadable
+        both._arrays = self._arrays + other._arrays
+        both._places = np.concatenate([self._places, later])
+        return both
 
 
 def cached_features(
@@ -55,14 +86,15 @@ def cached_features(
     cache_dir: Path,
     *,
     device: torch.device,
+    mirrored: bool = False,
     batch_size: int = BATCH_SIZE,
     progress: bool = True,
 ) -> RegionFeatures:
     """The images' region features, from the cache where it has them, else computed into it.
 
     They are computed again when the encoder, its weights, its grid or preprocessing, an image, or
-    the images' order is another. On disk they are `ENCODER-KEY.npy`, and a JSON file of the same
-    name without which they are not used.
+    the images' order is another, or an image has become readable. On disk they are
+    `ENCODER-KEY.npy`, and a JSON file of the same name without which they are not used.
 
     Args:
         encoder: Is moved to `device` where there is something to compute.
@@ -70,32 +102,36 @@ def cached_features(
         names: The images' names, in the order wanted.
         cache_dir: Is made if it is not there.
         device: Where to compute.
+        mirrored: Whether left and right change places in the images first.
         batch_size: Images to compute at a time.
         progress: Whether to show a progress bar on stderr.
 
     Raises:
-        DatasetError: An image is missing or unreadable, naming it.
+        ImageError: An image is missing, naming it. One that is unreadable is left out.
         EncoderError: The encoder gives infinite or undefined numbers.
         OSError: The cache cannot be written.
     """
-    key = _cache_key(encoder, images, names)
+    key = _cache_key(encoder, images, names, mirrored=mirrored)
     entry = _CacheEntry(
         path=cache_dir / f"{encoder.name}-{key[:16]}.npy",
         key=key,
         shape=(len(names), encoder.grid_size**2, encoder.channels),
     )
-    array = entry.read()
-    if array is None:
+    features = entry.read(names)
+    if features is None or any(_is_readable(images, name) for name in features.unreadable):
         cache_dir.mkdir(parents=True, exist_ok=True)
-        blocks = _compute(encoder, images, names, device=device, batch_size=batch_size)
-        entry.write(blocks, progress=progress)
-        array = entry.read()
-    if array is None:
+        pictures = _Pictures(encoder.preprocessing, images, mirrored=mirrored)
+        blocks = _compute(encoder, pictures, names, device=device, batch_size=batch_size)
+        entry.write(blocks, pictures.unreadable, progress=progress)
+        features = entry.read(names)
+    if features is None:
         raise OSError(f"The features just written to {entry.path} cannot be read back.")
-    return RegionFeatures(names, array)
+    return features
 
 
-def _cache_key(encoder: Encoder, images: ImageStore, names: Sequence[str]) -> str:
+def _cache_key(
+    encoder: Encoder, images: ImageStore, names: Sequence[str], *, mirrored: bool
+) -> str:
     """SHA-256 over everything that the features depend on."""
     inputs = {
         "format": FORMAT,
@@ -104,8 +140,17 @@ def _cache_key(encoder: Encoder, images: ImageStore, names: Sequence[str]) -> st
         "weights": encoder.weights_hash(),
         "preprocessing": asdict(encoder.preprocessing),
         "images": [(name, images.fingerprint(name)) for name in names],
+        "mirrored": mirrored,
     }
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+
+
+def _is_readable(images: ImageStore, name: str) -> bool:
+    try:
+        images.open(name)
+    except ImageError:
+        return False
+    return True
 
 
 @dataclass(frozen=True)
@@ -116,22 +161,31 @@ class _CacheEntry:
     key: str
     shape: tuple[int, int, int]
 
-    @property
-    def description(self) -> str:
-        return json.dumps({"key": self.key, "shape": self.shape})
-
-    def read(self) -> npt.NDArray[np.float16] | None:
-        """The array, or None where it is absent, cut short or of something else."""
+    def read(self, names: Sequence[str]) -> RegionFeatures | None:
+        """The features of the names, or None where they are absent, cut short or of others."""
         try:
-            if self.path.with_suffix(".json").read_text() != self.description:
-                return None
+            description = json.loads(self.path.with_suffix(".json").read_text())
+            unreadable = dict(description["unreadable"])
             array: npt.NDArray[np.float16] = np.load(self.path, mmap_mode="r")
-        except (OSError, ValueError):
+        except (OSError, ValueError, KeyError, TypeError):
             return None
-        return array if array.shape == self.shape and array.dtype == np.float16 else None
+        if description != self._description(unreadable):
+            return None
+        if array.shape != self.shape or array.dtype != np.float16:
+            return None
+        return RegionFeatures(names, array, unreadable)
 
-    def write(self, blocks: Iterable[npt.NDArray[np.float16]], *, progress: bool) -> None:
-        """Writes blocks (B, R, C) one after another; the array appears whole or not at all."""
+    def write(
+        self,
+        blocks: Iterable[npt.NDArray[np.float16]],
+        unreadable: Mapping[str, str],
+        *,
+        progress: bool,
+    ) -> None:
+        """Writes blocks (B, R, C) one after another; the array appears whole or not at all.
+
+        `unreadable` is looked at when all blocks are written.
+        """
         temporary = self.path.with_suffix(f".{os.getpid()}.tmp")
         header = {"descr": "<f2", "fortran_order": False, "shape": self.shape}
         progress_bar = tqdm(total=self.shape[0], desc="features", unit="img", disable=not progress)
@@ -143,16 +197,38 @@ class _CacheEntry:
                     progress_bar.update(len(block))
             temporary.replace(self.path)
             # Only now, so that a description never stands beside an older array.
-            temporary.write_text(self.description)
+            temporary.write_text(json.dumps(self._description(unreadable)))
             temporary.replace(self.path.with_suffix(".json"))
         finally:
             temporary.unlink(missing_ok=True)
+
+    def _description(self, unreadable: Mapping[str, str]) -> dict[str, object]:
+        return {"key": self.key, "shape": list(self.shape), "unreadable": dict(unreadable)}
+
+
+class _Pictures:
+    """Images as the encoder takes them; an unreadable one is black, and is remembered."""
+
+    def __init__(self, preprocessing: Preprocessing, images: ImageStore, *, mirrored: bool) -> None:
+        self.unreadable: dict[str, str] = {}
+        self._preprocessing = preprocessing
+        self._images = images
+        self._mirrored = mirrored
+
+    def __getitem__(self, name: str) -> torch.Tensor:
+        """The image of that name (3, S, S)."""
+        try:
+            image = self._images.open(name)
+        except ImageError as error:
+            self.unreadable[name] = str(error)
+            image = Image.new("RGB", (1, 1))
+        return self._preprocessing(ImageOps.mirror(image) if self._mirrored else image)
 
 
 @torch.inference_mode()
 def _compute(
     encoder: Encoder,
-    images: ImageStore,
+    pictures: _Pictures,
     names: Sequence[str],
     *,
     device: torch.device,
@@ -160,7 +236,7 @@ def _compute(
 ) -> Iterator[npt.NDArray[np.float16]]:
     """Features of one batch after another, (B, R, C)."""
     encoder.to(device)
-    for batch in _preprocessed(encoder, images, names, batch_size):
+    for batch in _batches(pictures, names, batch_size):
         # Channels last is a third faster on a CPU.
         inputs = batch.to(device, memory_format=torch.channels_last)  # (B, 3, S, S)
         features = encoder(inputs).cpu().numpy().astype(np.float16)  # (B, R, C)
@@ -172,17 +248,11 @@ def _compute(
         yield features
 
 
-def _preprocessed(
-    encoder: Encoder, images: ImageStore, names: Sequence[str], batch_size: int
-) -> Iterator[torch.Tensor]:
+def _batches(pictures: _Pictures, names: Sequence[str], batch_size: int) -> Iterator[torch.Tensor]:
     """Batches (B, 3, S, S); while one is in use, threads decode the next one and no more."""
-
-    def load(name: str) -> torch.Tensor:
-        return encoder.preprocessing(images.open(name))
-
     with ThreadPoolExecutor(DECODING_THREADS) as pool:
-        upcoming = pool.map(load, names[:batch_size])
+        upcoming = pool.map(pictures.__getitem__, names[:batch_size])
         for start in range(batch_size, len(names) + batch_size, batch_size):
             batch = torch.stack(list(upcoming))
-            upcoming = pool.map(load, names[start : start + batch_size])
+            upcoming = pool.map(pictures.__getitem__, names[start : start + batch_size])
             yield batch

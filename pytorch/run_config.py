@@ -24,7 +24,8 @@ class ModelConfig:
     """What the model is made of, apart from its decoder.
 
     `encoder_weights` replaces the registry's pretrained ones; `min_count` is how often a word must
-    occur in the train split to be in the vocabulary. With `init_from` the model is that
+    occur in the train split to be in the vocabulary. With `flip`, every epoch shows the training
+    images in a mirror as well. With `init_from` the model is that
     checkpoint's, trained further, and whatever describes a new one is not used.
     """
 
@@ -32,6 +33,7 @@ class ModelConfig:
     encoder_weights: Path | None = None
     grid_size: int = 4
     min_count: int = 4
+    flip: bool = False
     init_from: Path | None = None
 
     def __post_init__(self) -> None:

@@ -67,7 +67,7 @@ class SelfCritical:
         samples: int,
         max_words: int,
     ) -> None:
-        self.data = data
+        self.features = data.features
         self.reward = CaptionReward(data.examples, vocabulary)
         self.batch_size = batch_size
         self.seed = seed
@@ -75,16 +75,15 @@ class SelfCritical:
         self.max_words = max_words
 
     def __len__(self) -> int:
-        return math.ceil(len(self.data.examples) / self.batch_size)
+        return math.ceil(len(self.features) / self.batch_size)
 
     def losses(self, decoder: Decoder, epoch: int) -> Iterator[Tensor]:
         """The loss of one batch of images after another; change the weights only in between."""
-        rows = list(range(len(self.data.examples)))
-        chance = random.Random(f"{self.seed}-{epoch}")  # noqa: S311
-        chance.shuffle(rows)
+        rows = list(range(len(self.features)))
+        random.Random(f"{self.seed}-{epoch}").shuffle(rows)  # noqa: S311
         for start in range(0, len(rows), self.batch_size):
             batch = rows[start : start + self.batch_size]
-            regions = self.data.regions(batch, chance=chance).to(decoder.bias.device)  # (B, R, C)
+            regions = self.features.rows(batch).to(decoder.bias.device)  # (B, R, C)
             yield self_critical_loss(
                 decoder,
                 regions,

@@ -32,16 +32,6 @@ class SplitData:
 
     examples: tuple[Example, ...]
     features: RegionFeatures
-    mirrored: RegionFeatures | None = None
-    """Features of the same images, left and right exchanged."""
-
-    def regions(self, rows: Sequence[int], *, chance: random.Random) -> Tensor:
-        """Region features (B, R, C) of the images in these rows, each mirrored by chance."""
-        regions = self.features.rows(rows)  # (B, R, C)
-        if self.mirrored is not None:
-            places = [place for place in range(len(rows)) if chance.random() < 0.5]
-            regions[places] = self.mirrored.rows([rows[place] for place in places])
-        return regions
 
 
 class CaptionBatches:
@@ -95,8 +85,7 @@ class TeacherForcing:
         label_smoothing: float,
         attention_penalty: float,
     ) -> None:
-        self.data = data
-        self.seed = seed
+        self.features = data.features
         self.caption_batches = CaptionBatches(
             data.examples, vocabulary, batch_size=batch_size, seed=seed
         )
@@ -109,10 +98,9 @@ class TeacherForcing:
     def losses(self, decoder: Decoder, epoch: int) -> Iterator[Tensor]:
         """The loss of one batch after another; change the weights only between two of them."""
         device = decoder.bias.device
-        chance = random.Random(f"{self.seed}-{epoch}-mirrored")  # noqa: S311
         for rows, batch in self.caption_batches.of_epoch(epoch):
             captions = batch.to(device)  # (B, T)
-            regions = self.data.regions(rows, chance=chance).to(device)  # (B, R, C)
+            regions = self.features.rows(rows).to(device)  # (B, R, C)
             logits, attention = decoder(regions, captions[:, :-1])
             yield caption_loss(
                 logits,

@@ -14,11 +14,10 @@ from pytorch.checkpoints import default_device, load_captioner, save_checkpoint
 from pytorch.datasets import CaptionDataset, Example
 from pytorch.decoders import Decoder
 from pytorch.encoders import Encoder
-from pytorch.features import cached_features
 from pytorch.model_card import model_card
 from pytorch.run_config import RunConfig
 from pytorch.run_folder import RunFolder
-from pytorch.teacher_forcing import SplitData
+from pytorch.split_data import split_data
 from pytorch.tokenization import tokenize
 from pytorch.training import EpochResult, Trainer
 from pytorch.vocabulary import Vocabulary
@@ -46,15 +45,23 @@ def run_training(
     device = default_device()
     # The seed decides the first weights as well as the order of the batches.
     torch.manual_seed(config.training.seed)
-    if config.model.init_from is None:
-        captioner = new_captioner(config, dataset.split("train"), device)
-    else:
-        captioner = load_captioner(config.model.init_from, device=device)
-    former = captioner.metrics.get("training", [])
-    train, dev = (
-        split_data(dataset, split, captioner.encoder, cache_dir, device=device, progress=progress)
-        for split in ("train", "dev")
+    former = None
+    if config.model.init_from is not None:
+        former = load_captioner(config.model.init_from, device=device)
+    encoder = former.encoder if former else load_encoder(config)
+    train = split_data(
+        dataset,
+        "train",
+        encoder,
+        cache_dir,
+        device=device,
+        flip=config.model.flip,
+        progress=progress,
     )
+    dev = split_data(dataset, "dev", encoder, cache_dir, device=device, progress=progress)
+    dataset = dataset.leave_out(train.features.unreadable | dev.features.unreadable)
+    captioner = former or new_captioner(config, encoder, dataset.split("train"), device)
+    recipes = captioner.metrics.get("training", [])
     trainer = Trainer(captioner, train=train, dev=dev, config=config.training)
     if resume:
         trainer.load_state_dict(folder.load_state(device))
@@ -62,7 +69,7 @@ def run_training(
     def keep(result: EpochResult) -> None:
         if result.is_best:
             captioner.metrics = _metrics(
-                dataset, config, result, former, beam_size=captioner.decoding.beam_size
+                dataset, config, result, recipes, beam_size=captioner.decoding.beam_size
             )
             card = model_card(captioner, name=output.name, terms=dataset.terms)
             save_checkpoint(output, captioner, model_card=card)
@@ -84,27 +91,10 @@ def load_encoder(config: RunConfig) -> Encoder:
     return encoder
 
 
-def split_data(
-    dataset: CaptionDataset,
-    split: str,
-    encoder: Encoder,
-    cache_dir: Path,
-    *,
-    device: torch.device,
-    progress: bool = False,
-) -> SplitData:
-    """A split's examples with their region features, computed unless they are in the cache."""
-    examples = dataset.split(split)
-    names = [example.image for example in examples]
-    features = cached_features(
-        encoder, dataset.images, names, cache_dir, device=device, progress=progress
-    )
-    return SplitData(examples, features)
-
-
-def new_captioner(config: RunConfig, train: Sequence[Example], device: torch.device) -> Captioner:
-    """An untrained captioner whose vocabulary comes from the train split; raises EncoderError."""
-    encoder = load_encoder(config)
+def new_captioner(
+    config: RunConfig, encoder: Encoder, train: Sequence[Example], device: torch.device
+) -> Captioner:
+    """An untrained captioner whose vocabulary comes from the examples of the train split."""
     captions = (tokenize(text) for example in train for text in example.captions)
     vocabulary = Vocabulary.build(captions, min_count=config.model.min_count)
     decoder_config = dataclasses.replace(
@@ -135,7 +125,9 @@ def _metrics(
         "train_images": len(dataset.split("train")),
         "best_epoch": best.epoch,
         "objective": best.objective,
+        "skipped_images": dataset.skipped,
         "min_count": config.model.min_count,
+        "flip": config.model.flip,
         **dataclasses.asdict(config.training),
         "torch": torch.__version__,
     }

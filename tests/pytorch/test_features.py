@@ -4,17 +4,18 @@ from io import BytesIO
 
 import pytest
 import torch
+from PIL import Image, ImageOps
 
-from pytorch.datasets import DatasetError, ImageStore
 from pytorch.encoders import Encoder, EncoderError
 from pytorch.features import cached_features
+from pytorch.images import ImageError, ImageFiles
 from tests.photographs import photographs
 
 CPU = torch.device("cpu")
 NAMES = ("astronaut.png", "cat.png", "coffee.png", "rocket.png")
 
 
-class CountingStore(ImageStore):
+class CountingStore(ImageFiles):
     """An image store that knows how many images it opened."""
 
     def __init__(self, sources):
@@ -46,14 +47,15 @@ def folder(tmp_path):
 def features_of(encoder, tmp_path):
     """Features of a folder's images, and how many images were opened for them."""
 
-    def features_of(source, *, names=NAMES, encoder=encoder, batch_size=4):
-        store = CountingStore([source])
+    def features_of(source, *, names=NAMES, encoder=encoder, batch_size=4, mirrored=False):
+        store = source if isinstance(source, CountingStore) else CountingStore([source])
         features = cached_features(
             encoder,
             store,
             names,
             tmp_path / "cache",
             device=CPU,
+            mirrored=mirrored,
             batch_size=batch_size,
             progress=False,
         )
@@ -72,7 +74,7 @@ def all_rows(features):
 
 def test_rows_are_what_the_encoder_gives(encoder, folder, features_of):
     features, _ = features_of(folder)
-    store = ImageStore([folder])
+    store = ImageFiles([folder])
     images = torch.stack([encoder.preprocessing(store.open(name)) for name in NAMES])
     with torch.inference_mode():
         expected = encoder(images)
@@ -174,6 +176,19 @@ def garble_description(_array, description):
     description.write_text("{")
 
 
+def empty_description(_array, description):
+    description.write_text("[]")
+
+
+def lose_key(_array, description):
+    description.write_text('{"unreadable": {}}')
+
+
+def garble_unreadable(_array, description):
+    content = json.loads(description.read_text())
+    description.write_text(json.dumps({**content, "unreadable": 3}))
+
+
 def delete_array(array, _description):
     array.unlink()
 
@@ -192,6 +207,9 @@ def garble_array(array, _description):
         delete_description,
         change_key,
         garble_description,
+        empty_description,
+        lose_key,
+        garble_unreadable,
         delete_array,
         cut_array_short,
         garble_array,
@@ -210,11 +228,72 @@ def test_a_damaged_entry_is_computed_again(folder, features_of, tmp_path, damage
     assert torch.equal(all_rows(after), rows)
 
 
-def test_an_unreadable_image_is_named_and_leaves_nothing_behind(folder, features_of, tmp_path):
-    (folder / "rocket.png").write_bytes(b"no picture")
-    with pytest.raises(DatasetError, match=r"The image rocket\.png"):
-        features_of(folder, batch_size=1)
-    assert cache_files(tmp_path) == []
+def test_a_missing_image_is_named_and_leaves_nothing_behind(folder, features_of, tmp_path):
+    (folder / "rocket.png").unlink()
+    with pytest.raises(ImageError, match=r"no image rocket\.png"):
+        features_of(folder)
+    assert not (tmp_path / "cache").exists()
+
+
+def test_unreadable_images_are_left_out_and_named(folder, features_of):
+    whole, _ = features_of(folder)
+    (folder / "cat.png").write_bytes(b"no picture")
+    for features in (features_of(folder)[0], features_of(folder)[0]):
+        assert features.names == ("astronaut.png", "coffee.png", "rocket.png")
+        assert len(features) == 3
+        assert list(features.unreadable) == ["cat.png"]
+        assert "cannot be read" in features.unreadable["cat.png"]
+        torch.testing.assert_close(all_rows(features), whole.rows([0, 2, 3]), atol=2e-3, rtol=2e-3)
+
+
+def test_an_image_that_becomes_readable_is_computed(folder, features_of):
+    class Forgetful(CountingStore):
+        """Cannot read one image, though its file is whole: as without its decoder."""
+
+        def open(self, name):
+            if name == "cat.png":
+                raise ImageError("The image cat.png cannot be read.")
+            return super().open(name)
+
+    before, _ = features_of(Forgetful([folder]))
+    assert len(before) == 3
+    again, opened = features_of(Forgetful([folder]))
+    assert (len(again), opened) == (3, 0)
+    after, _ = features_of(folder)
+    assert after.names == NAMES
+    assert after.unreadable == {}
+
+
+def test_mirrored_features_are_those_of_the_image_in_a_mirror(folder, features_of, tmp_path):
+    upright, _ = features_of(folder)
+    mirrored, opened = features_of(folder, mirrored=True)
+    assert opened == 4
+    assert len(cache_files(tmp_path)) == 4
+    for path in folder.iterdir():
+        with Image.open(path) as image:
+            ImageOps.mirror(image).save(path)
+    expected, _ = features_of(folder)
+    assert not torch.allclose(all_rows(mirrored), all_rows(upright), atol=0.1)
+    assert torch.equal(all_rows(mirrored), all_rows(expected))
+
+
+def test_features_follow_others_without_a_copy(folder, features_of):
+    (folder / "cat.png").write_bytes(b"no picture")
+    upright, _ = features_of(folder)
+    mirrored, _ = features_of(folder, names=["coffee.png", "astronaut.png"], mirrored=True)
+    both = upright.followed_by(mirrored)
+    assert both.names == (
+        "astronaut.png",
+        "coffee.png",
+        "rocket.png",
+        "coffee.png",
+        "astronaut.png",
+    )
+    assert list(both.unreadable) == ["cat.png"]
+    assert torch.equal(both.rows([4, 0]), torch.cat([mirrored.rows([1]), upright.rows([0])]))
+    assert torch.equal(all_rows(both), torch.cat([all_rows(upright), all_rows(mirrored)]))
+    thrice = both.followed_by(mirrored)
+    assert torch.equal(thrice.rows([5, 6]), all_rows(mirrored))
 
 
 def test_undefined_features_are_refused(folder, features_of, tmp_path):
@@ -229,7 +308,7 @@ def test_undefined_features_are_refused(folder, features_of, tmp_path):
 def test_the_progress_bar_counts_images_where_it_is_wanted(
     encoder, folder, tmp_path, capsys, progress
 ):
-    store = ImageStore([folder])
+    store = ImageFiles([folder])
     cached_features(encoder, store, NAMES, tmp_path / "cache", device=CPU, progress=progress)
     shown = capsys.readouterr().err
     assert ("4/4" in shown) == progress

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import pytest
@@ -113,3 +114,17 @@ def test_missing_encoder_weights_stop_before_anything_is_written(trained, tmp_pa
         )
     assert not (tmp_path / "run" / "checkpoint").exists()
     assert not (tmp_path / "cache").exists()
+
+
+def test_flipped_and_skipped_images_are_told_and_change_no_vocabulary(trained, tmp_path):
+    dataset, _, _, _ = trained
+    absent = dataset.split("train")[0].image
+    dataset = dataclasses.replace(dataset, allow_missing=True).leave_out({absent: "missing"})
+    run(dataset, tmp_path / "run", cache=tmp_path / "cache", min_count=9, flip=True, epochs=1)
+    model = tmp_path / "run" / "checkpoint"
+    [recipe] = json.loads((model / "metrics.json").read_text())["training"]
+    assert recipe["flip"] is True
+    assert recipe["train_images"] == 7
+    assert recipe["skipped_images"] == {"train": {absent: "missing"}, "dev": {}}
+    # Each image has "a", "square" and "is" twice, and all else once.
+    assert load_captioner(model).vocabulary.words[4:] == ("a", "is", "square")

@@ -14,21 +14,16 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from captioning.management.commands._datasets import add_dataset_options, chosen_dataset
 from pytorch.captioner import Caption
 from pytorch.checkpoint_files import CheckpointError
 from pytorch.checkpoints import load_captioner
-from pytorch.datasets import (
-    DATASETS,
-    CaptionDataset,
-    DatasetError,
-    Example,
-    ImageStore,
-    load_dataset,
-)
+from pytorch.datasets import CaptionDataset, DatasetError, Example
 from pytorch.evaluation import ScoreReport, cider_d_of_images, generate_captions, score_report
 from pytorch.gallery import Entry, extremes, gallery_page
+from pytorch.images import ImageStore
 from pytorch.results import ResultsError, read_results, write_references, write_results
-from pytorch.training_run import split_data
+from pytorch.split_data import split_data
 
 OUTPUTS = ("output", "results_json", "references_json", "gallery")
 
@@ -68,10 +63,7 @@ class Command(BaseCommand):
             metavar="FILE",
             help="score the captions in this file, in the COCO results format, without a model",
         )
-        parser.add_argument("--dataset", choices=list(DATASETS), default="flickr8k")
-        parser.add_argument(
-            "--data-root", type=Path, help="folder of the data set (default: data/DATASET)"
-        )
+        add_dataset_options(parser)
         parser.add_argument("--split", default="dev", help="default: %(default)s")
         parser.add_argument("--beam-size", type=int, help="default: the checkpoint's own")
         for name, help_text in {
@@ -88,10 +80,8 @@ class Command(BaseCommand):
         Exits with 2 where data is missing.
         """
         _check(options)
-        root = options["data_root"] or settings.BASE_DIR / "data" / options["dataset"]
         try:
-            dataset = load_dataset(options["dataset"], root)
-            self._evaluate(dataset, options)
+            self._evaluate(chosen_dataset(options), options)
         except DatasetError as error:
             raise CommandError(str(error), returncode=2) from error
         except (CheckpointError, ResultsError, ValueError) as error:
@@ -168,7 +158,11 @@ def generate(
         data.examples,
         generate_captions(captioner, data.features, progress=progress),
         captioner.name,
-        {"checkpoint": captioner.name, "beam_size": captioner.decoding.beam_size},
+        {
+            "checkpoint": captioner.name,
+            "beam_size": captioner.decoding.beam_size,
+            "skipped_images": dataset.leave_out(data.features.unreadable).skipped[split],
+        },
         describe,
     )
 

@@ -11,8 +11,9 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from captioning.management.commands._datasets import add_dataset_options, chosen_dataset
 from pytorch.checkpoint_files import CheckpointError
-from pytorch.datasets import DATASETS, DatasetError, load_dataset
+from pytorch.datasets import DatasetError
 from pytorch.decoders import INJECTIONS
 from pytorch.encoders import ENCODERS, EncoderError
 from pytorch.metrics import label
@@ -27,6 +28,7 @@ HELP = {
     "encoder_weights": "local file of encoder weights instead of the pretrained ones",
     "grid_size": "rows and columns of region features",
     "min_count": "occurrences in the train split that a word of the vocabulary needs",
+    "flip": "train on the images in a mirror as well",
     "init_from": "checkpoint to train further, instead of a new model",
     "injection": "how the image enters the decoder",
     "tied_embeddings": "use the word embeddings as output weights too",
@@ -55,10 +57,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Options of the command; the defaults train the reference model."""
-        parser.add_argument("--dataset", choices=list(DATASETS), default="flickr8k")
-        parser.add_argument(
-            "--data-root", type=Path, help="folder of the data set (default: data/DATASET)"
-        )
+        add_dataset_options(parser)
         parser.add_argument(
             "--output", type=Path, help="checkpoint directory to write (default: RUN/checkpoint)"
         )
@@ -95,13 +94,12 @@ class Command(BaseCommand):
             self.stdout.write(_line(result))
             self.stdout.flush()
 
-        data_root = options["data_root"] or settings.BASE_DIR / "data" / options["dataset"]
         try:
             config = _run_config(options)
             folder = RunFolder(options["run"] or _default_folder(options["dataset"], config))
             output = options["output"] or folder.checkpoint
             best = run_training(
-                load_dataset(options["dataset"], data_root),
+                chosen_dataset(options),
                 config,
                 folder=folder,
                 output=output,

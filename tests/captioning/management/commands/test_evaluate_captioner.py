@@ -135,3 +135,19 @@ def test_the_gallery_of_another_system_shows_its_captions_as_they_are(base_dir):
     assert sum(f" &lt;{place}&gt;</p>" in page for place in range(4)) == 3
     assert "<h1>Captions of results.json for flickr8k dev</h1>" in page
     assert "where the model looked for" not in page
+
+
+def test_missing_images_stop_it_unless_they_are_allowed_and_are_then_told(base_dir):
+    root = write_colours(base_dir / "data" / "flickr8k")
+    (root / "Flickr8k_Dataset" / "dev-red-0.jpg").unlink()
+    (root / "Flickr8k_Dataset" / "dev-blue-0.jpg").write_bytes(b"no picture")
+    with pytest.raises(
+        CommandError, match=r"1 cannot be used: dev-red-0\.jpg \(missing\)"
+    ) as caught:
+        evaluate()
+    assert caught.value.returncode == 2
+    evaluate("--allow-missing", "--output", base_dir / "scores.json")
+    metrics = json.loads((base_dir / "scores.json").read_text())
+    assert metrics["images"] == 2
+    assert list(metrics["skipped_images"]) == ["dev-red-0.jpg", "dev-blue-0.jpg"]
+    assert "cannot be read" in metrics["skipped_images"]["dev-blue-0.jpg"]

@@ -1,0 +1,30 @@
+"""The options that name a data set, of every command that reads one."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from pytorch.datasets import DATASETS, CaptionDataset, load_dataset
+
+
+def add_dataset_options(parser: ArgumentParser) -> None:
+    """Add --dataset, --data-root and --allow-missing."""
+    parser.add_argument("--dataset", choices=list(DATASETS), default="flickr8k")
+    parser.add_argument(
+        "--data-root", type=Path, help="folder of the data set (default: data/DATASET)"
+    )
+    parser.add_argument(
+        "--allow-missing",
+        action="store_true",
+        help="go on where more than 1 percent of a split's images are missing or unreadable",
+    )
+
+
+def chosen_dataset(options: dict[str, Any]) -> CaptionDataset:
+    """The data set that the options name; raises DatasetError."""
+    root = options["data_root"] or settings.BASE_DIR / "data" / options["dataset"]
+    return load_dataset(options["dataset"], root, allow_missing=options["allow_missing"])

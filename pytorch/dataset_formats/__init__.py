@@ -1,0 +1,1 @@
+"""The files that captions are published in, one module for each format."""
