@@ -7,6 +7,11 @@ from pathlib import Path
 import pytest
 from django.core.management import get_commands, load_command_class
 
+from pytorch.datasets import DATASETS
+from pytorch.decoders import INJECTIONS
+from pytorch.encoders import ENCODERS
+from pytorch.metrics import METRICS
+
 PROJECT = Path(__file__).resolve().parent.parent
 DOCUMENTS = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
 
@@ -57,3 +62,17 @@ def test_folders_and_files_named_in_the_design_exist():
     places = [PROJECT, PROJECT / "pytorch", PROJECT / "pytorch/checkpoints/flickr8k-attention"]
     missing = [name for name in names if not any((place / name).exists() for place in places)]
     assert missing == []
+
+
+@pytest.mark.parametrize(
+    ("row", "registry"),
+    [
+        ("`--encoder`", ENCODERS),
+        ("`--injection`", INJECTIONS),
+        ("`--dataset`", DATASETS),
+        ("scores", METRICS),
+    ],
+)
+def test_the_readme_lists_what_there_is_to_choose_from(row, registry):
+    [listed] = re.findall(rf"^\| {row} \| (.+) \|$", texts()["README.md"], re.MULTILINE)
+    assert sorted(listed.split(", ")) == sorted(registry)
