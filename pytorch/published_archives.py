@@ -1,8 +1,8 @@
 """Where data sets are published, and how to tell that what came is what was published.
 
 Sizes and SHA-256 of COCO and Karpathy's splits are those that TensorFlow Datasets records. The
-archives of Flickr8k are no longer given out by their publishers; the copies named here are those
-that most people use, and their MD5 is the one that torchvision for R and others check.
+archives of Flickr8k are the copies that most people use, with the MD5 that torchvision for R
+checks.
 """
 
 from __future__ import annotations

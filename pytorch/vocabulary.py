@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 PAD, START, END, UNKNOWN = "<pad>", "<start>", "<end>", "<unk>"
 SPECIAL_TOKENS = (PAD, START, END, UNKNOWN)
@@ -61,3 +62,28 @@ class Vocabulary:
             if number not in (self.pad, self.start):
                 words.append(self.words[number])
         return words
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How many of the words in some captions are in a vocabulary.
+
+    Tokens are words counted as often as they occur, types are different words.
+    """
+
+    tokens: int
+    known_tokens: int
+    types: int
+    known_types: int
+
+    @classmethod
+    def of(cls, vocabulary: Vocabulary, captions: Iterable[Sequence[str]]) -> Coverage:
+        """The vocabulary's coverage of tokenized captions."""
+        counts = Counter(word for caption in captions for word in caption)
+        known = {word: count for word, count in counts.items() if word in vocabulary}
+        return cls(
+            tokens=counts.total(),
+            known_tokens=sum(known.values()),
+            types=len(counts),
+            known_types=len(known),
+        )

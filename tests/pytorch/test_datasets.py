@@ -1,6 +1,10 @@
+import re
+from pathlib import Path
+
 import pytest
 
-from pytorch.datasets import DatasetError, load_dataset
+from pytorch.datasets import DATASETS, DatasetError, load_dataset
+from pytorch.published_archives import PUBLICATIONS
 from tests.colours import write_colours
 
 
@@ -33,3 +37,10 @@ def test_missing_images_are_left_out_where_that_is_allowed(tmp_path):
     names = [example.image for example in dataset.split("dev")]
     assert names == ["dev-green-0.jpg", "dev-blue-0.jpg", "dev-yellow-0.jpg"]
     assert dataset.skipped == {"train": {}, "dev": {"dev-red-0.jpg": "missing"}}
+
+
+def test_the_documentation_lists_every_data_set_and_every_publication():
+    text = (Path(__file__).resolve().parents[2] / "docs" / "datasets.md").read_text()
+    first, second = re.findall(r"(?s)\| --- .*?\n\n", text)
+    assert sorted(re.findall(r"(?m)^\| `(.+?)`", first)) == sorted(DATASETS)
+    assert sorted(re.findall(r"(?m)^\| `(.+?)`", second)) == sorted(PUBLICATIONS)

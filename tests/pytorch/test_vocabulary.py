@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytorch.vocabulary import SPECIAL_TOKENS, Vocabulary
+from pytorch.vocabulary import SPECIAL_TOKENS, Coverage, Vocabulary
 
 CAPTIONS = [["a", "dog", "runs"], ["a", "dog", "sits"], ["a", "cat"]]
 
@@ -41,3 +41,15 @@ def test_a_word_twice_is_refused():
 def test_known_words_survive_a_round_trip(words):
     vocabulary = Vocabulary.build(CAPTIONS, min_count=1)
     assert vocabulary.decode(vocabulary.encode(words)) == words
+
+
+def test_coverage_counts_words_as_often_as_they_occur_and_once():
+    vocabulary = Vocabulary.build(CAPTIONS, min_count=2)
+    captions = [["a", "dog", "barks"], ["a", "dog", "barks", "at", "a", "zebra"]]
+    assert Coverage.of(vocabulary, captions) == Coverage(
+        tokens=9, known_tokens=5, types=5, known_types=2
+    )
+
+
+def test_nothing_is_covered_of_no_captions():
+    assert Coverage.of(Vocabulary(SPECIAL_TOKENS), []) == Coverage(0, 0, 0, 0)

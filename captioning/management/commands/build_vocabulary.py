@@ -1,0 +1,94 @@
+"""`python manage.py build_vocabulary`: the words that a captioner learns, and what they cover."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, ArgumentTypeError
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from captioning.management.commands._datasets import add_dataset_options, chosen_dataset
+from pytorch.checkpoint_files import write_json
+from pytorch.datasets import DatasetError, Example
+from pytorch.run_config import ModelConfig
+from pytorch.tokenization import tokenize
+from pytorch.vocabulary import SPECIAL_TOKENS, Coverage, Vocabulary
+
+RAREST = 10
+
+
+class Command(BaseCommand):
+    """Build the vocabulary of a train split and report on it."""
+
+    help = "Build the vocabulary of a data set's train split, and report what it covers of dev."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Options of the command; training has the same default of --min-count."""
+        add_dataset_options(parser)
+        parser.add_argument(
+            "--min-count",
+            type=_positive,
+            default=ModelConfig().min_count,
+            help="keep words that occur so often (default: %(default)s)",
+        )
+        parser.add_argument(
+            "--output", type=Path, help="JSON file to write the words to, as in a checkpoint"
+        )
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        """Print the report; exits with 2 where data is missing."""
+        try:
+            dataset = chosen_dataset(options)
+            train = _tokenized(dataset.split("train"))
+        except DatasetError as error:
+            raise CommandError(str(error), returncode=2) from error
+        min_count = options["min_count"]
+        vocabulary = Vocabulary.build(train, min_count=min_count)
+        kept = len(vocabulary) - len(SPECIAL_TOKENS)
+        self.stdout.write(
+            f"{kept:,} words occur at least {min_count} times in the {len(train):,} captions of "
+            f"the train split; with {len(SPECIAL_TOKENS)} special tokens the size is "
+            f"{len(vocabulary):,}."
+        )
+        self.stdout.write(_coverage_line("train", vocabulary, train))
+        # The other splits are looked at only now: none of their words can come in.
+        if "dev" in dataset.splits:
+            self.stdout.write(_coverage_line("dev", vocabulary, _tokenized(dataset.split("dev"))))
+        else:
+            self.stdout.write("There is no dev split to measure it on.")
+        self.stdout.write(f"Rarest: {_rarest(vocabulary, train)}")
+        if options["output"]:
+            write_json(options["output"], vocabulary.words)
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise ArgumentTypeError(f"it must be a whole number of at least 1, not {text!r}.")
+    return int(text)
+
+
+def _tokenized(examples: Sequence[Example]) -> list[list[str]]:
+    return [tokenize(caption) for example in examples for caption in example.captions]
+
+
+def _coverage_line(split: str, vocabulary: Vocabulary, captions: Sequence[Sequence[str]]) -> str:
+    coverage = Coverage.of(vocabulary, captions)
+    return (
+        f"{split}: {_share(coverage.known_tokens, coverage.tokens)} words in its captions are "
+        f"known, {_share(coverage.known_types, coverage.types)} different words are."
+    )
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part:,} of {whole:,} ({part / max(1, whole):.2%})"
+
+
+def _rarest(vocabulary: Vocabulary, captions: Sequence[Sequence[str]]) -> str:
+    """The last words of the vocabulary, whose order is that of frequency."""
+    counts = Counter(word for caption in captions for word in caption)
+    words = vocabulary.words[len(SPECIAL_TOKENS) :][-RAREST:]
+    return ", ".join(f"{word} ({counts[word]})" for word in words)
