@@ -8,7 +8,7 @@ from tests.tiny import tiny_captioner
 @pytest.fixture(scope="module")
 def captioner():
     captioner = tiny_captioner()
-    captioner.metrics |= {"train_images": 6, "dev_images": 2}
+    captioner.metrics |= {"images": 2, "training": [{"train_images": 6}]}
     return captioner
 
 
