@@ -5,12 +5,15 @@ from pathlib import Path
 
 import pytest
 import skimage.data
+import torch
 from PIL import Image
 
 from tests.tiny import save_tiny_checkpoint
 
 
 def pytest_configure(config):
+    # Models as small as here gain nothing from a second thread, and wait for it beside other work.
+    torch.set_num_threads(1)
     # pytest drops the filters that the code sets; see settings.py and photographs.py for why.
     config.addinivalue_line("filterwarnings", "ignore:No directory at")
     config.addinivalue_line("filterwarnings", "ignore::PIL.Image.DecompressionBombWarning")
