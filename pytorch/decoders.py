@@ -53,7 +53,7 @@ class Injection(nn.Module):
     """How the image enters the LSTM: the first state, a first input, a context for every word.
 
     `follows_hidden_state` says whether the context must be computed word by word. Where it need
-    not, training runs all words through one fused LSTM call, which is several times faster. The
+    not, training runs all words through one fused LSTM call, which is faster. The
     base class tells the LSTM nothing; each injection replaces what it is about.
     """
 
@@ -188,7 +188,7 @@ class AttentionInjection(Injection):
     def prepare(self, regions: Tensor) -> Memory:
         """Projected regions (B, R, D) and their attention keys (B, R, A)."""
         values = self.project(regions)  # (B, R, D)
-        # Keys without dropout: its noise would decide more about where to look than the image.
+        # Keys without dropout, so that its noise does not decide where to look.
         return self.dropout(values), self.key(values)
 
     def start(self, memory: Memory) -> State:

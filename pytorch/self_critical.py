@@ -107,7 +107,7 @@ def self_critical_loss(
 
     Dropout is off throughout. The samples must come from the very distribution whose gradient is
     taken: with dropout in one of them only, the baseline no longer cancels out, and the model
-    unlearns within an epoch.
+    unlearnt within two epochs.
     """
     decoder.eval()
     greedy = DecodingConfig(beam_size=1, max_words=max_words)

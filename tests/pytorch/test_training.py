@@ -53,7 +53,7 @@ def test_the_optimizer_gathers_batches():
 
 
 def test_gathered_gradients_are_those_of_the_mean_loss():
-    def weights(accumulate):
+    def gradients_of(accumulate):
         config = dataclasses.replace(
             CONFIG, epochs=1, accumulate=accumulate, batch_size=6, learning_rate=0.0
         )
@@ -69,7 +69,7 @@ def test_gathered_gradients_are_those_of_the_mean_loss():
         learner.run(lambda result: None)
         return torch.stack(gradients)
 
-    torch.testing.assert_close(weights(3)[0], weights(1).mean(dim=0))
+    torch.testing.assert_close(gradients_of(3)[0], gradients_of(1).mean(dim=0))
 
 
 def test_mixed_precision_gives_nearly_the_same_losses():

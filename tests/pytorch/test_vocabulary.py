@@ -19,7 +19,12 @@ def test_equally_frequent_words_are_in_alphabetical_order():
 
 def test_unknown_words_become_the_unknown_token():
     vocabulary = Vocabulary.build(CAPTIONS, min_count=2)
-    assert vocabulary.encode(["a", "zebra"]) == [vocabulary.start, 4, vocabulary.unknown, 1 + 1]
+    assert vocabulary.encode(["a", "zebra"]) == [
+        vocabulary.start,
+        4,
+        vocabulary.unknown,
+        vocabulary.end,
+    ]
 
 
 def test_decoding_stops_at_the_first_end():
