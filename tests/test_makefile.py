@@ -18,8 +18,20 @@ def clone(tmp_path):
 
 
 def make(folder, *arguments):
+    # As from a shell: under `make test`, make would tell its child about itself, and the child
+    # would announce the folders that it enters and leaves.
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in {"MAKEFLAGS", "MFLAGS", "MAKELEVEL"}
+    }
     return subprocess.run(
-        ["make", *arguments], cwd=folder, capture_output=True, text=True, check=False
+        ["make", *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
