@@ -188,10 +188,8 @@ class AttentionInjection(Injection):
     def prepare(self, regions: Tensor) -> Memory:
         """Projected regions (B, R, D) and their attention keys (B, R, A)."""
         values = self.project(regions)  # (B, R, D)
-        # The same channels in all regions: units dropped in each region by itself would come back
-        # in the mean over regions. Keys keep them, so that chance does not decide where to look.
-        kept = self.dropout(values.new_ones(len(values), 1, values.shape[2]))  # (B, 1, D)
-        return values * kept, self.key(values)
+        # Keys without dropout, so that its noise does not decide where to look.
+        return self.dropout(values), self.key(values)
 
     def start(self, memory: Memory) -> State:
         """State predicted from the mean of the regions."""

@@ -98,18 +98,6 @@ def test_attention_weights_sum_to_one():
     torch.testing.assert_close(attention.sum(dim=2), torch.ones(3, 5))
 
 
-def test_dropout_takes_the_same_channels_from_all_regions_of_an_image():
-    decoder = tiny_decoder("attention").train()
-    with torch.no_grad():
-        decoder.injection.project[0].bias[:] = 5  # above the zeros that ReLU makes
-    regions, _ = regions_and_words(batch=8)
-    dropped = decoder.prepare(regions)[0] == 0  # (B, R, D)
-    assert (dropped == dropped[:, :1]).all()
-    assert dropped.any()
-    assert not dropped.all(dim=2).all()
-    assert not (dropped == dropped[:1]).all()
-
-
 def test_an_unknown_injection_is_named_with_the_known_ones():
     with pytest.raises(ValueError, match="no injection 'psychic'; choose one of init, prefix"):
         tiny_decoder("psychic")
