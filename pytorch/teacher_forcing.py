@@ -51,6 +51,11 @@ class CaptionBatches:
     def __len__(self) -> int:
         return math.ceil(len(self.pairs) / self.batch_size)
 
+    @property
+    def mean_words(self) -> float:
+        """Words to predict in a batch, `<end>` included, on average."""
+        return sum(len(caption) - 1 for _, caption in self.pairs) / len(self)
+
     def of_epoch(self, epoch: int) -> Iterator[tuple[list[int], Tensor]]:
         """Rows of the images, and their captions as word numbers (B, T), `<pad>` at the end."""
         shuffler = random.Random(f"{self.seed}-{epoch}")  # noqa: S311
@@ -89,6 +94,7 @@ class TeacherForcing:
         self.caption_batches = CaptionBatches(
             data.examples, vocabulary, batch_size=batch_size, seed=seed
         )
+        self.mean_words = self.caption_batches.mean_words
         self.label_smoothing = label_smoothing
         self.attention_penalty = attention_penalty
 
@@ -106,6 +112,7 @@ class TeacherForcing:
                 logits,
                 captions[:, 1:],
                 attention,
+                mean_words=self.mean_words,
                 label_smoothing=self.label_smoothing,
                 attention_penalty=self.attention_penalty,
             )
@@ -116,20 +123,27 @@ def caption_loss(
     targets: Tensor,
     attention: Tensor | None,
     *,
+    mean_words: float,
     label_smoothing: float,
     attention_penalty: float,
 ) -> Tensor:
-    """Mean cross-entropy per word, plus the doubly stochastic attention term.
+    """Cross-entropy per word, plus the doubly stochastic attention term.
 
     `logits` (B, T, V), `targets` (B, T), `attention` (B, T, R) or None. The term asks that every
     region be looked at over the whole caption (Xu et al. 2015, section 4.2.1).
+
+    The cross-entropy is summed over the words and divided by `mean_words`, those of an average
+    batch. Captions of a batch are equally long: divided by its own words, those of short captions
+    would count for more than those of long ones, and the model would learn to end too early.
     """
     loss = functional.cross_entropy(
         logits.flatten(0, 1),
         targets.flatten(),
         ignore_index=Vocabulary.pad,
         label_smoothing=label_smoothing,
+        reduction="sum",
     )
+    loss = loss / mean_words
     if attention is None:
         return loss
     is_word = (targets != Vocabulary.pad).unsqueeze(2)  # (B, T, 1)
