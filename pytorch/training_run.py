@@ -73,9 +73,9 @@ def run_training(
             )
             card = model_card(captioner, name=output.name, terms=dataset.terms)
             save_checkpoint(output, captioner, model_card=card)
-        # In this order: a kill in between repeats the epoch and writes the same checkpoint again.
-        folder.save_state(trainer.state_dict())
+        # In this order: a kill in between repeats the epoch and writes the same files again.
         folder.write_log(trainer.history)
+        folder.save_state(trainer.state_dict())
         on_epoch(result)
 
     return trainer.run(keep, score_first=config.model.init_from is not None, progress=progress)
