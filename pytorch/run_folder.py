@@ -19,10 +19,11 @@ from pytorch.training import EpochResult, TrainingError
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
-CONFIG, STATE, LOG, TENSORBOARD, CHECKPOINT = (
+CONFIG, STATE, LOG, REPORT, TENSORBOARD, CHECKPOINT = (
     "config.json",
     "state.pt",
     "log.csv",
+    "report.html",
     "tensorboard",
     "checkpoint",
 )
@@ -96,6 +97,10 @@ class RunFolder:
                 row = [result.epoch, result.objective, result.loss, result.training_seconds]
                 writer.writerow([*row, *result.scores.values()])
         self._write_events(history[-1])
+
+    def write_report(self, page: str) -> None:
+        """Write the page that describes the run, in place of a former one."""
+        (self.path / REPORT).write_text(page, encoding="utf-8")
 
     def _write_events(self, result: EpochResult) -> None:
         writer_class = _summary_writer()

@@ -14,7 +14,9 @@ STATE = {"epoch": 1, "weights": {"bias": torch.ones(2)}}
 
 def result(epoch, loss=1.5):
     scores = {"BLEU-4": 0.25 * epoch, "CIDEr-D": 0.5 * epoch}
-    return EpochResult(epoch, "teacher forcing", loss, scores, 10.0, 1.0, is_best=True)
+    return EpochResult(
+        epoch, "teacher forcing", loss, scores, 10.0, 1.0, is_best=True, captions={"a.jpg": "a dog"}
+    )
 
 
 @pytest.fixture
@@ -100,3 +102,9 @@ def test_tensorboard_sees_an_epoch_once_that_was_repeated_after_a_kill(folder):
     resumed.write_log(history[:2])
     resumed.write_log(history)
     assert scalars(folder)["loss"] == [(1, 1.5), (2, 1.5), (3, 0.5)]
+
+
+def test_a_report_takes_the_place_of_the_former(folder):
+    folder.write_report("<p>Much of epoch 1</p>")
+    folder.write_report("<p>epoch 2 é</p>")
+    assert (folder.path / "report.html").read_text(encoding="utf-8") == "<p>epoch 2 é</p>"
