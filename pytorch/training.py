@@ -7,7 +7,7 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
@@ -89,7 +89,7 @@ class TrainingConfig:
 
 @dataclass(frozen=True)
 class EpochResult:
-    """What one epoch cost and brought."""
+    """What one epoch cost and brought; `captions` are those of the dev images, by their names."""
 
     epoch: int
     objective: str
@@ -98,6 +98,7 @@ class EpochResult:
     training_seconds: float
     evaluation_seconds: float
     is_best: bool
+    captions: dict[str, str] = field(repr=False)
 
 
 class Objective(Protocol):
@@ -290,9 +291,10 @@ class Trainer:
     ) -> EpochResult:
         """Evaluate the captioner on dev, and remember its weights if they are the best so far."""
         start = time.perf_counter()
-        scores = evaluate(
+        evaluation = evaluate(
             self.captioner, self.dev_data.features, self.dev_data.examples, progress=progress
-        ).scores
+        )
+        scores = evaluation.scores
         result = EpochResult(
             epoch=epoch,
             objective=objective,
@@ -301,6 +303,7 @@ class Trainer:
             training_seconds=seconds,
             evaluation_seconds=time.perf_counter() - start,
             is_best=self.best is None or scores["CIDEr-D"] > self.best.scores["CIDEr-D"],
+            captions=dict(zip(self.dev_data.features.names, evaluation.captions, strict=True)),
         )
         self.history.append(result)
         if result.is_best:
