@@ -6,7 +6,7 @@ import copy
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -18,73 +18,13 @@ from tqdm import tqdm
 from pytorch.captioner import Captioner
 from pytorch.decoders import Decoder
 from pytorch.evaluation import evaluate
-from pytorch.schedules import SCHEDULES, warm_up
 from pytorch.self_critical import SelfCritical
 from pytorch.teacher_forcing import SplitData, TeacherForcing
+from pytorch.training_config import TrainingConfig
 
 
 class TrainingError(Exception):
     """Training cannot go on; the message says why and what to do."""
-
-
-@dataclass(frozen=True)
-class TrainingConfig:
-    """The recipe, apart from the model's own shape.
-
-    First come `epochs` of teacher forcing: at `learning_rate`, which rises from zero over
-    `warm_up_epochs` and follows the `schedule`. Then `self_critical_epochs` at their own, constant
-    rate, from the best weights so far. A phase ends early once the dev score has not risen for
-    `patience` epochs. The optimizer takes a step every `accumulate` batches.
-
-    With `mixed_precision` matrices are multiplied in bfloat16 where the GPU has it, or in float16.
-
-    What is scored and kept is an exponential moving average of the weights, which forgets all but
-    `average_decay` of itself at every step; 0 keeps the weights themselves.
-    """
-
-    epochs: int = 15
-    batch_size: int = 64
-    learning_rate: float = 1e-3
-    schedule: str = "halving"
-    full_rate_epochs: int = 5
-    warm_up_epochs: float = 0.0
-    accumulate: int = 1
-    mixed_precision: bool = False
-    weight_decay: float = 0.01
-    label_smoothing: float = 0.05
-    gradient_norm: float = 5.0
-    attention_penalty: float = 0.01
-    average_decay: float = 0.998
-    self_critical_epochs: int = 0
-    self_critical_learning_rate: float = 1e-4
-    self_critical_samples: int = 2
-    patience: int = 3
-    seed: int = 1
-
-    def __post_init__(self) -> None:
-        for name in ("batch_size", "accumulate", "self_critical_samples", "patience"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}.")
-        if self.epochs + self.self_critical_epochs < 1:
-            raise ValueError(f"epochs must be at least 1, not {self.epochs}.")
-        if not 0 <= self.average_decay < 1:
-            raise ValueError(
-                f"average_decay must be at least 0 and below 1, not {self.average_decay}."
-            )
-        if self.schedule not in SCHEDULES:
-            raise ValueError(
-                f"There is no schedule {self.schedule!r}; choose one of {', '.join(SCHEDULES)}."
-            )
-
-    def rate(self, *, done: float, rises: Sequence[bool]) -> float:
-        """Learning rate of teacher forcing after `done` epochs, with fractions.
-
-        `rises` tells of each full epoch whether it raised the dev score.
-        """
-        share = SCHEDULES[self.schedule](
-            done=done, rises=rises, epochs=self.epochs, full_rate_epochs=self.full_rate_epochs
-        )
-        return self.learning_rate * share * warm_up(done=done, warm_up_epochs=self.warm_up_epochs)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 import dataclasses
 import itertools
-import math
 
 import pytest
 import torch
@@ -8,7 +7,8 @@ import torch
 from pytorch.datasets import Example
 from pytorch.features import RegionFeatures
 from pytorch.teacher_forcing import SplitData
-from pytorch.training import Trainer, TrainingConfig, TrainingError, WeightAverage
+from pytorch.training import Trainer, TrainingError, WeightAverage
+from pytorch.training_config import TrainingConfig
 from tests.tiny import tiny_captioner
 
 EXAMPLES = tuple(
@@ -32,17 +32,6 @@ def losses_of(config: TrainingConfig) -> list[float]:
     results = []
     trainer(config).run(results.append)
     return [result.loss for result in results]
-
-
-def test_the_rate_warms_up_and_follows_the_schedule():
-    config = TrainingConfig(learning_rate=8.0, schedule="cosine", epochs=4, warm_up_epochs=1.0)
-    assert config.rate(done=0.5, rises=[]) == pytest.approx(4 * (1 + math.cos(math.pi / 8)) / 2)
-    assert config.rate(done=2.0, rises=[]) == pytest.approx(4)
-
-
-def test_an_unknown_schedule_is_named_with_the_known_ones():
-    with pytest.raises(ValueError, match="no schedule 'guess'; choose one of constant, halving"):
-        TrainingConfig(schedule="guess")
 
 
 def test_the_optimizer_gathers_batches():
@@ -155,11 +144,3 @@ def test_a_loss_that_is_not_finite_stops_with_the_batch_named():
         broken.decoder.bias[7] = torch.nan
     with pytest.raises(TrainingError, match="became nan in batch 1 of epoch 1"):
         broken.run(lambda result: None)
-
-
-@pytest.mark.parametrize(
-    "name", ["epochs", "batch_size", "accumulate", "patience", "self_critical_samples"]
-)
-def test_numbers_below_one_are_refused(name):
-    with pytest.raises(ValueError, match=f"{name} must be at least 1, not 0"):
-        TrainingConfig(**{name: 0})
