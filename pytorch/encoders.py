@@ -236,16 +236,25 @@ class Encoder(nn.Module):
         Raises:
             EncoderError: There is no such layer, naming those there are.
         """
+        freed = self.layers_from(layer)
+        self.requires_grad_(requires_grad=False)
+        for module in freed:
+            module.requires_grad_(requires_grad=True)
+        self.weights_source = "fine-tuned"
+
+    def layers_from(self, layer: str) -> list[nn.Module]:
+        """The layer of this name and those after it, as `fine_tune_from` frees them.
+
+        Raises:
+            EncoderError: There is no such layer, naming those there are.
+        """
         layers = self.layers
         if layer not in layers:
             raise EncoderError(
                 f"{self.name} has no layer {layer!r} to be fine-tuned from; "
                 f"choose one of: {', '.join(layers)}."
             )
-        self.requires_grad_(requires_grad=False)
-        for name in dropwhile(lambda name: name != layer, layers):
-            layers[name].requires_grad_(requires_grad=True)
-        self.weights_source = "fine-tuned"
+        return [layers[name] for name in dropwhile(lambda name: name != layer, layers)]
 
     def trainable_parameters(self) -> list[nn.Parameter]:
         """What an optimizer may change, for a group with a learning rate of its own."""

@@ -1,6 +1,6 @@
 """Region features of a data set's images, computed once and kept on disk.
 
-The encoder is frozen, so an image has the same features in every epoch and in every training.
+As long as the encoder is frozen, an image has the same features in every epoch and every training.
 
 Axes: N images, B images of a batch, R regions, C channels, S side of the encoder's input.
 """
@@ -121,12 +121,47 @@ def cached_features(
     if features is None or any(_is_readable(images, name) for name in features.unreadable):
         cache_dir.mkdir(parents=True, exist_ok=True)
         pictures = _Pictures(encoder.preprocessing, images, mirrored=mirrored)
-        blocks = _compute(encoder, pictures, names, device=device, batch_size=batch_size)
-        entry.write(blocks, pictures.unreadable, progress=progress)
+        blocks = _compute(
+            encoder, pictures, names, device=device, batch_size=batch_size, progress=progress
+        )
+        entry.write(blocks, pictures.unreadable)
         features = entry.read(names)
     if features is None:
         raise OSError(f"The features just written to {entry.path} cannot be read back.")
     return features
+
+
+def computed_features(
+    encoder: Encoder,
+    images: ImageStore,
+    names: Sequence[str],
+    *,
+    device: torch.device,
+    mirrored: bool = False,
+    progress: bool = True,
+) -> RegionFeatures:
+    """The same as `cached_features`, but always computed, and kept in memory alone.
+
+    This is for weights that will soon be others: on disk, nobody would ask for them again.
+
+    Raises:
+        ImageError: An image is missing, naming it. One that is unreadable is left out.
+        EncoderError: The encoder gives infinite or undefined numbers.
+    """
+    pictures = _Pictures(encoder.preprocessing, images, mirrored=mirrored)
+    blocks = _compute(
+        encoder, pictures, names, device=device, batch_size=BATCH_SIZE, progress=progress
+    )
+    array = np.concatenate(list(blocks))  # (N, R, C)
+    return RegionFeatures(names, array, pictures.unreadable)
+
+
+def read_picture(
+    images: ImageStore, name: str, preprocessing: Preprocessing, *, mirrored: bool
+) -> torch.Tensor:
+    """The image of that name as an encoder takes it (3, S, S); raises ImageError."""
+    image = images.open(name)
+    return preprocessing(ImageOps.mirror(image) if mirrored else image)
 
 
 def _cache_key(
@@ -179,8 +214,6 @@ class _CacheEntry:
         self,
         blocks: Iterable[npt.NDArray[np.float16]],
         unreadable: Mapping[str, str],
-        *,
-        progress: bool,
     ) -> None:
         """Writes blocks (B, R, C) one after another; the array appears whole or not at all.
 
@@ -188,13 +221,11 @@ class _CacheEntry:
         """
         temporary = self.path.with_suffix(f".{os.getpid()}.tmp")
         header = {"descr": "<f2", "fortran_order": False, "shape": self.shape}
-        progress_bar = tqdm(total=self.shape[0], desc="features", unit="img", disable=not progress)
         try:
-            with progress_bar, temporary.open("wb") as file:
+            with temporary.open("wb") as file:
                 np.lib.format.write_array_header_1_0(file, header)
                 for block in blocks:
                     file.write(block.tobytes())
-                    progress_bar.update(len(block))
             temporary.replace(self.path)
             # Only now, so that a description never stands beside an older array.
             temporary.write_text(json.dumps(self._description(unreadable)))
@@ -218,11 +249,10 @@ class _Pictures:
     def __getitem__(self, name: str) -> torch.Tensor:
         """The image of that name (3, S, S)."""
         try:
-            image = self._images.open(name)
+            return read_picture(self._images, name, self._preprocessing, mirrored=self._mirrored)
         except ImageError as error:
             self.unreadable[name] = str(error)
-            image = Image.new("RGB", (1, 1))
-        return self._preprocessing(ImageOps.mirror(image) if self._mirrored else image)
+            return self._preprocessing(Image.new("RGB", (1, 1)))
 
 
 @torch.inference_mode()
@@ -233,19 +263,22 @@ def _compute(
     *,
     device: torch.device,
     batch_size: int,
+    progress: bool,
 ) -> Iterator[npt.NDArray[np.float16]]:
     """Features of one batch after another, (B, R, C)."""
     encoder.to(device)
-    for batch in _batches(pictures, names, batch_size):
-        # Channels last is a third faster on a CPU.
-        inputs = batch.to(device, memory_format=torch.channels_last)  # (B, 3, S, S)
-        features = encoder(inputs).cpu().numpy().astype(np.float16)  # (B, R, C)
-        if not np.isfinite(features).all():
-            raise EncoderError(
-                f"{encoder.name} gives features that are infinite or undefined in half precision; "
-                f"its {encoder.weights_source} weights are damaged."
-            )
-        yield features
+    with tqdm(total=len(names), desc="features", unit="img", disable=not progress) as progress_bar:
+        for batch in _batches(pictures, names, batch_size):
+            # Channels last is a third faster on a CPU.
+            inputs = batch.to(device, memory_format=torch.channels_last)  # (B, 3, S, S)
+            features = encoder(inputs).cpu().numpy().astype(np.float16)  # (B, R, C)
+            if not np.isfinite(features).all():
+                raise EncoderError(
+                    f"{encoder.name} gives features that are infinite or undefined in half "
+                    f"precision; its {encoder.weights_source} weights are damaged."
+                )
+            yield features
+            progress_bar.update(len(features))
 
 
 def _batches(pictures: _Pictures, names: Sequence[str], batch_size: int) -> Iterator[torch.Tensor]:

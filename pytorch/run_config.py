@@ -16,7 +16,7 @@ from typing import Any
 
 from pytorch.decoders import DecoderConfig
 from pytorch.search import DecodingConfig
-from pytorch.training import TrainingConfig
+from pytorch.training_config import TrainingConfig
 
 
 @dataclass(frozen=True)

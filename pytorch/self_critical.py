@@ -20,7 +20,7 @@ from pytorch.datasets import Example
 from pytorch.decoders import Decoder
 from pytorch.metrics import CiderD
 from pytorch.search import DecodingConfig, sample, search
-from pytorch.teacher_forcing import SplitData
+from pytorch.split_data import SplitData
 from pytorch.tokenization import tokenize
 from pytorch.vocabulary import END, Vocabulary
 
@@ -77,21 +77,19 @@ class SelfCritical:
     def __len__(self) -> int:
         return math.ceil(len(self.features) / self.batch_size)
 
-    def losses(self, decoder: Decoder, epoch: int) -> Iterator[Tensor]:
-        """The loss of one batch of images after another; change the weights only in between."""
+    def batches(self, epoch: int) -> Iterator[list[int]]:
+        """Rows of the images of one batch after another."""
         rows = list(range(len(self.features)))
         random.Random(f"{self.seed}-{epoch}").shuffle(rows)  # noqa: S311
         for start in range(0, len(rows), self.batch_size):
-            batch = rows[start : start + self.batch_size]
-            regions = self.features.rows(batch).to(decoder.bias.device)  # (B, R, C)
-            yield self_critical_loss(
-                decoder,
-                regions,
-                batch,
-                self.reward,
-                samples=self.samples,
-                max_words=self.max_words,
-            )
+            yield rows[start : start + self.batch_size]
+
+    def loss(self, decoder: Decoder, batch: list[int]) -> Tensor:
+        """Loss of one batch."""
+        regions = self.features.rows(batch).to(decoder.bias.device)  # (B, R, C)
+        return self_critical_loss(
+            decoder, regions, batch, self.reward, samples=self.samples, max_words=self.max_words
+        )
 
 
 def self_critical_loss(

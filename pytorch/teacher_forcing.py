@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -17,7 +18,8 @@ from torch.nn.utils.rnn import pad_sequence
 
 from pytorch.datasets import Example
 from pytorch.decoders import Decoder
-from pytorch.features import RegionFeatures
+from pytorch.encoders import Encoder
+from pytorch.split_data import SplitData
 from pytorch.tokenization import tokenize
 from pytorch.vocabulary import Vocabulary
 
@@ -25,13 +27,7 @@ from pytorch.vocabulary import Vocabulary
 # that batches stay mixed.
 BATCHES_SORTED_TOGETHER = 50
 
-
-@dataclass(frozen=True)
-class SplitData:
-    """A split's examples with the region features of their images, in the same order."""
-
-    examples: tuple[Example, ...]
-    features: RegionFeatures
+Item = TypeVar("Item")
 
 
 class CaptionBatches:
@@ -76,9 +72,11 @@ class CaptionBatches:
 
 
 class TeacherForcing:
-    """The training objective of the first phase: the probability of the reference captions."""
+    """The training objective of the first phase: the probability of the reference captions.
 
-    name = "teacher forcing"
+    With an `encoder`, which is to learn as well, the images themselves are read and encoded in
+    every batch; without one, features are at hand.
+    """
 
     def __init__(
         self,
@@ -89,8 +87,11 @@ class TeacherForcing:
         seed: int,
         label_smoothing: float,
         attention_penalty: float,
+        encoder: Encoder | None = None,
     ) -> None:
-        self.features = data.features
+        self.name = "teacher forcing" if encoder is None else "fine-tuning"
+        self.data = data
+        self.encoder = encoder
         self.caption_batches = CaptionBatches(
             data.examples, vocabulary, batch_size=batch_size, seed=seed
         )
@@ -101,21 +102,40 @@ class TeacherForcing:
     def __len__(self) -> int:
         return len(self.caption_batches)
 
-    def losses(self, decoder: Decoder, epoch: int) -> Iterator[Tensor]:
-        """The loss of one batch after another; change the weights only between two of them."""
-        device = decoder.bias.device
-        for rows, batch in self.caption_batches.of_epoch(epoch):
-            captions = batch.to(device)  # (B, T)
-            regions = self.features.rows(rows).to(device)  # (B, R, C)
-            logits, attention = decoder(regions, captions[:, :-1])
-            yield caption_loss(
-                logits,
-                captions[:, 1:],
-                attention,
-                mean_words=self.mean_words,
-                label_smoothing=self.label_smoothing,
-                attention_penalty=self.attention_penalty,
-            )
+    def batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Features (B, R, C), or images (B, 3, S, S), and captions as word numbers (B, T)."""
+        return one_ahead(
+            (self._read(rows), captions) for rows, captions in self.caption_batches.of_epoch(epoch)
+        )
+
+    def loss(self, decoder: Decoder, batch: tuple[Tensor, Tensor]) -> Tensor:
+        """Loss of one batch."""
+        inputs, captions = (part.to(decoder.bias.device) for part in batch)
+        regions = inputs if self.encoder is None else self.encoder(inputs)  # (B, R, C)
+        logits, attention = decoder(regions, captions[:, :-1])
+        return caption_loss(
+            logits,
+            captions[:, 1:],
+            attention,
+            mean_words=self.mean_words,
+            label_smoothing=self.label_smoothing,
+            attention_penalty=self.attention_penalty,
+        )
+
+    def _read(self, rows: Sequence[int]) -> Tensor:
+        if self.encoder is None:
+            return self.data.features.rows(rows)
+        return self.data.pixels(rows, self.encoder.preprocessing)
+
+
+def one_ahead(items: Iterable[Item]) -> Iterator[Item]:
+    """The items, of which a thread makes the next one while one is in use."""
+    remaining = iter(items)
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        upcoming = pool.submit(next, remaining, None)
+        while (item := upcoming.result()) is not None:
+            upcoming = pool.submit(next, remaining, None)
+            yield item
 
 
 def caption_loss(

@@ -6,85 +6,28 @@ import copy
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 from tqdm import tqdm
 
 from pytorch.captioner import Captioner
 from pytorch.decoders import Decoder
+from pytorch.encoders import Encoder
 from pytorch.evaluation import evaluate
-from pytorch.schedules import SCHEDULES, warm_up
+from pytorch.schedules import constant
 from pytorch.self_critical import SelfCritical
-from pytorch.teacher_forcing import SplitData, TeacherForcing
+from pytorch.split_data import SplitData
+from pytorch.teacher_forcing import TeacherForcing
+from pytorch.training_config import TrainingConfig
 
 
 class TrainingError(Exception):
     """Training cannot go on; the message says why and what to do."""
-
-
-@dataclass(frozen=True)
-class TrainingConfig:
-    """The recipe, apart from the model's own shape.
-
-    First come `epochs` of teacher forcing: at `learning_rate`, which rises from zero over
-    `warm_up_epochs` and follows the `schedule`. Then `self_critical_epochs` at their own, constant
-    rate, from the best weights so far. A phase ends early once the dev score has not risen for
-    `patience` epochs. The optimizer takes a step every `accumulate` batches.
-
-    With `mixed_precision` matrices are multiplied in bfloat16 where the GPU has it, or in float16.
-
-    What is scored and kept is an exponential moving average of the weights, which forgets all but
-    `average_decay` of itself at every step; 0 keeps the weights themselves.
-    """
-
-    epochs: int = 15
-    batch_size: int = 64
-    learning_rate: float = 1e-3
-    schedule: str = "halving"
-    full_rate_epochs: int = 5
-    warm_up_epochs: float = 0.0
-    accumulate: int = 1
-    mixed_precision: bool = False
-    weight_decay: float = 0.01
-    label_smoothing: float = 0.05
-    gradient_norm: float = 5.0
-    attention_penalty: float = 0.01
-    average_decay: float = 0.998
-    self_critical_epochs: int = 0
-    self_critical_learning_rate: float = 1e-4
-    self_critical_samples: int = 2
-    patience: int = 3
-    seed: int = 1
-
-    def __post_init__(self) -> None:
-        for name in ("batch_size", "accumulate", "self_critical_samples", "patience"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}.")
-        if self.epochs + self.self_critical_epochs < 1:
-            raise ValueError(f"epochs must be at least 1, not {self.epochs}.")
-        if not 0 <= self.average_decay < 1:
-            raise ValueError(
-                f"average_decay must be at least 0 and below 1, not {self.average_decay}."
-            )
-        if self.schedule not in SCHEDULES:
-            raise ValueError(
-                f"There is no schedule {self.schedule!r}; choose one of {', '.join(SCHEDULES)}."
-            )
-
-    def rate(self, *, done: float, rises: Sequence[bool]) -> float:
-        """Learning rate of teacher forcing after `done` epochs, with fractions.
-
-        `rises` tells of each full epoch whether it raised the dev score.
-        """
-        share = SCHEDULES[self.schedule](
-            done=done, rises=rises, epochs=self.epochs, full_rate_epochs=self.full_rate_epochs
-        )
-        return self.learning_rate * share * warm_up(done=done, warm_up_epochs=self.warm_up_epochs)
 
 
 @dataclass(frozen=True)
@@ -109,37 +52,55 @@ class Objective(Protocol):
     def __len__(self) -> int:
         """Batches in an epoch."""
 
-    def losses(self, decoder: Decoder, epoch: int) -> Iterator[Tensor]:
-        """The loss of one batch after another; change the weights only between two of them."""
+    def batches(self, epoch: int) -> Iterator[Any]:
+        """One batch after another."""
+
+    def loss(self, decoder: Decoder, batch: Any) -> Tensor:
+        """The loss of one of them."""
 
 
 @dataclass(frozen=True)
 class Phase:
-    """Some epochs with one objective, which is made when the phase begins."""
+    """Some epochs with one objective, which is made when the phase begins.
+
+    `rate` is the decoder's full learning rate, and `rate_share` the share of all rates that is used
+    at a time. The encoder learns too, from the layer `fine_tune_from` on, if there is one.
+    """
 
     objective: Callable[[], Objective]
     first_epoch: int
     last_epoch: int
-    rate: Callable[..., float]
+    rate: float
+    rate_share: Callable[..., float]
+    fine_tune_from: str | None = None
+
+
+class Model(nn.Module):
+    """What learns: the decoder, and the encoder while that is fine-tuned."""
+
+    def __init__(self, decoder: Decoder, encoder: Encoder | None) -> None:
+        super().__init__()
+        self.decoder = decoder
+        self.encoder = encoder
 
 
 class WeightAverage:
-    """An exponential moving average of a decoder's weights, as a decoder."""
+    """An exponential moving average of a model's weights, as a model."""
 
-    def __init__(self, decoder: Decoder, *, decay: float) -> None:
-        self.decoder = copy.deepcopy(decoder).eval()
+    def __init__(self, model: Model, *, decay: float) -> None:
+        self.model = copy.deepcopy(model).eval()
         self.decay = decay
         self.updates = 0
 
     @torch.no_grad()
-    def update(self, decoder: Decoder) -> None:
+    def update(self, model: Model) -> None:
         """Take in the weights after one more step of the optimizer."""
         self.updates += 1
         # The first averages are of few steps, or they would remember the random weights.
         decay = min(self.decay, self.updates / (self.updates + 10))
-        pairs = zip(self.decoder.parameters(), decoder.parameters(), strict=True)
-        for average, weight in pairs:
-            average.lerp_(weight, 1 - decay)
+        for average, weight in zip(self.model.parameters(), model.parameters(), strict=True):
+            if weight.requires_grad:
+                average.lerp_(weight, 1 - decay)
 
 
 class Trainer:
@@ -153,12 +114,16 @@ class Trainer:
     def __init__(
         self, captioner: Captioner, *, train: SplitData, dev: SplitData, config: TrainingConfig
     ) -> None:
-        """The captioner's decoder becomes the average of the weights that are trained."""
+        """The captioner's decoder becomes the average of the weights that are trained.
+
+        So does its encoder where `config` fine-tunes it; the one given keeps its weights.
+        """
         self.captioner = captioner
         self.train_data = train
         self.dev_data = dev
         self.config = config
         self.decoder = captioner.decoder
+        self.frozen_encoder = captioner.encoder
         self.device = captioner.device
         has_bfloat16 = self.device.type == "cpu" or torch.cuda.is_bf16_supported()
         self.low_precision = torch.bfloat16 if has_bfloat16 else torch.float16
@@ -166,9 +131,11 @@ class Trainer:
         self.scaler = torch.amp.GradScaler(
             self.device.type, enabled=config.mixed_precision and not has_bfloat16
         )
+        self.progress = False
         self.history: list[EpochResult] = []
-        self.best_weights: dict[str, Tensor] = {}
-        self._begin_phase()
+        self.best_weights: dict[str, dict[str, Tensor]] = {}
+        self.phases = self._phases()
+        self._begin_phase(self.phases[0])
 
     @property
     def best(self) -> EpochResult | None:
@@ -188,12 +155,13 @@ class Trainer:
         `score_first` the weights to begin with are scored as epoch 0, and may be the best. Raises
         TrainingError where the loss is not finite.
         """
+        self.progress = progress
         if not self.history:
             torch.manual_seed(self.config.seed)
             if score_first:
-                on_epoch(self._score(0, "none", math.nan, 0.0, progress=progress))
-        for phase in self._phases():
-            self._run_phase(phase, on_epoch, progress=progress)
+                on_epoch(self._score(0, "none", math.nan, 0.0))
+        for phase in self.phases:
+            self._run_phase(phase, on_epoch)
         if self.best is None:
             raise TrainingError("No epoch was run.")
         return self.best
@@ -203,8 +171,8 @@ class Trainer:
         cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
         return {
             "history": [dataclasses.asdict(result) for result in self.history],
-            "decoder": self.decoder.state_dict(),
-            "average": self.average.decoder.state_dict(),
+            "model": self.model.state_dict(),
+            "average": self.average.model.state_dict(),
             "average_updates": self.average.updates,
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.scaler.state_dict(),
@@ -215,66 +183,113 @@ class Trainer:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from where `state_dict` was called."""
         self.history = [EpochResult(**result) for result in state["history"]]
-        self.decoder.load_state_dict(state["decoder"])
-        self.average.decoder.load_state_dict(state["average"])
+        self.best_weights = state["best_weights"]
+        last = self.history[-1].epoch
+        phases = (p for p in self.phases if p.first_epoch <= last <= p.last_epoch)
+        self._begin_phase(next(phases, self.phases[0]))
+        self.model.load_state_dict(state["model"])
+        self.average.model.load_state_dict(state["average"])
         self.average.updates = state["average_updates"]
         self.optimizer.load_state_dict(state["optimizer"])
         self.scaler.load_state_dict(state["scaler"])
-        self.best_weights = state["best_weights"]
         torch.set_rng_state(state["chance"]["cpu"])
         if state["chance"]["cuda"]:
             torch.cuda.set_rng_state_all(state["chance"]["cuda"])
 
-    def _phases(self) -> Iterator[Phase]:
-        config, vocabulary = self.config, self.captioner.vocabulary
-        yield Phase(
-            lambda: TeacherForcing(
-                self.train_data,
-                vocabulary,
-                batch_size=config.batch_size,
-                seed=config.seed,
-                label_smoothing=config.label_smoothing,
-                attention_penalty=config.attention_penalty,
+    def _phases(self) -> list[Phase]:
+        config = self.config
+        frozen = config.epochs if config.fine_tune_from is None else config.fine_tune_after
+        rate, rate_share = config.learning_rate, config.rate_share
+        return [
+            Phase(self._teacher_forcing, 1, frozen, rate, rate_share),
+            Phase(
+                self._teacher_forcing,
+                frozen + 1,
+                config.epochs,
+                rate,
+                rate_share,
+                config.fine_tune_from,
             ),
-            first_epoch=1,
-            last_epoch=config.epochs,
-            rate=config.rate,
-        )
-        yield Phase(
-            lambda: SelfCritical(
-                self.train_data,
-                vocabulary,
-                batch_size=config.batch_size,
-                seed=config.seed,
-                samples=config.self_critical_samples,
-                max_words=self.captioner.decoding.max_words,
+            Phase(
+                self._self_critical,
+                config.epochs + 1,
+                config.epochs + config.self_critical_epochs,
+                config.self_critical_learning_rate,
+                constant,
             ),
-            first_epoch=config.epochs + 1,
-            last_epoch=config.epochs + config.self_critical_epochs,
-            rate=lambda **_: config.self_critical_learning_rate,
+        ]
+
+    def _teacher_forcing(self) -> TeacherForcing:
+        return TeacherForcing(
+            self.train_data,
+            self.captioner.vocabulary,
+            batch_size=self.config.batch_size,
+            seed=self.config.seed,
+            label_smoothing=self.config.label_smoothing,
+            attention_penalty=self.config.attention_penalty,
+            encoder=self.model.encoder,
         )
 
-    def _begin_phase(self) -> None:
-        """A fresh optimizer and average for the decoder's present weights."""
-        self.optimizer = torch.optim.AdamW(
-            self.decoder.parameters(), weight_decay=self.config.weight_decay
+    def _self_critical(self) -> SelfCritical:
+        return SelfCritical(
+            self._as_seen_now(self.train_data),
+            self.captioner.vocabulary,
+            batch_size=self.config.batch_size,
+            seed=self.config.seed,
+            samples=self.config.self_critical_samples,
+            max_words=self.captioner.decoding.max_words,
         )
-        self.average = WeightAverage(self.decoder, decay=self.config.average_decay)
-        self.captioner.decoder = self.average.decoder
 
-    def _run_phase(
-        self, phase: Phase, on_epoch: Callable[[EpochResult], None], *, progress: bool
-    ) -> None:
-        objective = None
+    def _as_seen_now(self, data: SplitData) -> SplitData:
+        """The split with the features that the captioner's present encoder gives."""
+        if self.captioner.encoder is self.frozen_encoder:
+            return data
+        return data.encoded_by(
+            self.captioner.encoder,
+            cached=self.model.encoder is None,  # one that learns will soon be another
+            device=self.device,
+            progress=self.progress,
+        )
+
+    def _begin_phase(self, phase: Phase) -> None:
+        """Go on from the best weights so far, with a fresh optimizer and average."""
+        self.phase = phase
+        encoder = self._restore_best()
+        groups = [{"params": self.decoder.parameters(), "full_rate": phase.rate}]
+        learning_encoder = None
+        if phase.fine_tune_from is not None:
+            learning_encoder = copy.deepcopy(encoder)
+            learning_encoder.fine_tune_from(phase.fine_tune_from)
+            rate = self.config.fine_tune_learning_rate
+            groups.append({"params": learning_encoder.trainable_parameters(), "full_rate": rate})
+        self.model = Model(self.decoder, learning_encoder)
+        self.optimizer = torch.optim.AdamW(groups, weight_decay=self.config.weight_decay)
+        self.average = WeightAverage(self.model, decay=self.config.average_decay)
+        self.captioner.decoder = self.average.model.decoder
+        self.captioner.encoder = self.average.model.encoder or encoder
+
+    def _restore_best(self) -> Encoder:
+        """Fill in the best decoder so far, if there is one, and return the encoder it goes with."""
+        if self.best_weights:
+            self.decoder.load_state_dict(self.best_weights["decoder"])
+        if "encoder" not in self.best_weights:
+            return self.frozen_encoder
+        encoder = copy.deepcopy(self.frozen_encoder)
+        encoder.load_state_dict(self.best_weights["encoder"])
+        encoder.weights_source = "fine-tuned"
+        return encoder
+
+    def _run_phase(self, phase: Phase, on_epoch: Callable[[EpochResult], None]) -> None:
+        if self._next_epoch(phase) is None:
+            return
+        if phase is not self.phase:
+            self._begin_phase(phase)
+        objective = phase.objective()
         while (epoch := self._next_epoch(phase)) is not None:
-            if epoch == phase.first_epoch and self.best is not None:
-                self.decoder.load_state_dict(self.best_weights)
-                self._begin_phase()
-            objective = objective or phase.objective()
             start = time.perf_counter()
-            loss = self._train_one_epoch(phase, objective, epoch, progress=progress)
+            loss = self._train_one_epoch(objective, epoch)
             seconds = time.perf_counter() - start
-            on_epoch(self._score(epoch, objective.name, loss, seconds, progress=progress))
+            on_epoch(self._score(epoch, objective.name, loss, seconds))
 
     def _next_epoch(self, phase: Phase) -> int | None:
         """The epoch that comes next in this phase; None once it has ended."""
@@ -286,14 +301,11 @@ class Trainer:
             return None
         return last + 1
 
-    def _score(
-        self, epoch: int, objective: str, loss: float, seconds: float, *, progress: bool
-    ) -> EpochResult:
+    def _score(self, epoch: int, objective: str, loss: float, seconds: float) -> EpochResult:
         """Evaluate the captioner on dev, and remember its weights if they are the best so far."""
         start = time.perf_counter()
-        evaluation = evaluate(
-            self.captioner, self.dev_data.features, self.dev_data.examples, progress=progress
-        )
+        dev = self._as_seen_now(self.dev_data)
+        evaluation = evaluate(self.captioner, dev.features, dev.examples, progress=self.progress)
         scores = evaluation.scores
         result = EpochResult(
             epoch=epoch,
@@ -307,23 +319,30 @@ class Trainer:
         )
         self.history.append(result)
         if result.is_best:
-            self.best_weights = copy.deepcopy(self.captioner.decoder.state_dict())
+            self._remember_best()
         return result
 
-    def _train_one_epoch(
-        self, phase: Phase, objective: Objective, epoch: int, *, progress: bool
-    ) -> float:
+    def _remember_best(self) -> None:
+        self.best_weights = {"decoder": copy.deepcopy(self.captioner.decoder.state_dict())}
+        if self.captioner.encoder is not self.frozen_encoder:
+            self.best_weights["encoder"] = copy.deepcopy(self.captioner.encoder.state_dict())
+
+    def _train_one_epoch(self, objective: Objective, epoch: int) -> float:
         """One pass over the train split; returns the mean loss of its batches."""
-        self.decoder.train()
-        done = epoch - phase.first_epoch
-        rises = [r.is_best for r in self.history if phase.first_epoch <= r.epoch < epoch]
+        self.model.train()
+        rises = [result.is_best for result in self.history if result.epoch > 0]
         batches, total = len(objective), 0.0
-        losses = objective.losses(self.decoder, epoch)
-        numbers = tqdm(range(1, batches + 1), f"epoch {epoch}", leave=False, disable=not progress)
-        for number in numbers:
+        progress_bar = tqdm(
+            objective.batches(epoch),
+            f"epoch {epoch}",
+            total=batches,
+            leave=False,
+            disable=not self.progress,
+        )
+        for number, batch in enumerate(progress_bar, start=1):
             # Only the forward pass: a backward pass has the types of the forward one.
             with torch.autocast(self.device.type, self.low_precision, self.config.mixed_precision):
-                loss = next(losses)
+                loss = objective.loss(self.decoder, batch)
             if not loss.isfinite():
                 raise TrainingError(
                     f"The loss became {loss.item()} in batch {number} of epoch {epoch}. "
@@ -332,17 +351,18 @@ class Trainer:
             self.scaler.scale(loss / self.config.accumulate).backward()
             total += loss.item()
             if number % self.config.accumulate == 0 or number == batches:
-                self._step(phase.rate(done=done + (number - 1) / batches, rises=rises))
-            numbers.set_postfix(loss=f"{total / number:.3f}", refresh=False)
+                done = epoch - 1 + (number - 1) / batches
+                self._step(self.phase.rate_share(done=done, rises=rises))
+            progress_bar.set_postfix(loss=f"{total / number:.3f}", refresh=False)
         return total / batches
 
-    def _step(self, rate: float) -> None:
+    def _step(self, rate_share: float) -> None:
         """Change the weights by the gradients gathered so far."""
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate_share * group["full_rate"]
         self.scaler.unscale_(self.optimizer)
-        clip_grad_norm_(self.decoder.parameters(), self.config.gradient_norm)
+        clip_grad_norm_(self.model.parameters(), self.config.gradient_norm)
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.optimizer.zero_grad()
-        self.average.update(self.decoder)
+        self.average.update(self.model)

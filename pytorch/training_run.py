@@ -52,6 +52,8 @@ def run_training(
     if config.model.init_from is not None:
         former = load_captioner(config.model.init_from, device=device)
     encoder = former.encoder if former else load_encoder(config)
+    if config.training.fine_tune_from is not None:
+        encoder.layers_from(config.training.fine_tune_from)  # refuses an unknown one early
     train = split_data(
         dataset,
         "train",

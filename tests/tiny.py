@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ from pytorch.checkpoints import save_checkpoint
 from pytorch.decoders import Decoder, DecoderConfig
 from pytorch.encoders import Encoder
 from pytorch.search import DecodingConfig
+from pytorch.shapes import load_shapes
+from pytorch.split_data import SplitData, split_data
+from pytorch.tokenization import tokenize
 from pytorch.transforms import Preprocessing
 from pytorch.vocabulary import SPECIAL_TOKENS, Vocabulary
 
@@ -95,3 +99,30 @@ def save_tiny_checkpoint(directory: Path, injection: str = "attention") -> Path:
     """Write a tiny captioner as a checkpoint and return its directory."""
     save_checkpoint(directory, tiny_captioner(injection), model_card="# A random model\n")
     return directory
+
+
+def tiny_shapes(cache_dir: Path, *, flip: bool = False) -> tuple[Captioner, SplitData, SplitData]:
+    """A random captioner of eight drawn images to train on and four as dev, and these two splits.
+
+    Its encoder is random too, and sees 64 pixels only.
+    """
+    everything = load_shapes(cache_dir)
+    few = {"train": everything.split("train")[:8], "dev": everything.split("dev")[:4]}
+    dataset = dataclasses.replace(everything, splits=few)
+    torch.manual_seed(1)
+    encoder = random_encoder("efficientnet_lite0")
+    half = (0.5, 0.5, 0.5)
+    encoder.preprocessing = Preprocessing(size=64, mean=half, std=half, interpolation="bilinear")
+    captions = (tokenize(text) for example in few["train"] for text in example.captions)
+    vocabulary = Vocabulary.build(captions, min_count=1)
+    captioner = Captioner(
+        encoder=encoder,
+        decoder=tiny_decoder(channels=encoder.channels, vocabulary_size=len(vocabulary)),
+        vocabulary=vocabulary,
+        decoding=DecodingConfig(beam_size=2, max_words=8),
+    )
+    train, dev = (
+        split_data(dataset, split, encoder, cache_dir, device=captioner.device, flip=flips)
+        for split, flips in (("train", flip), ("dev", False))
+    )
+    return captioner, train, dev

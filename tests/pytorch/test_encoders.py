@@ -340,3 +340,8 @@ def test_an_unknown_layer_is_refused_with_those_there_are():
     with pytest.raises(EncoderError, match=message):
         encoder.fine_tune_from("avgpool")
     assert encoder.weights_source == "random"
+
+
+def test_asking_for_the_layers_to_be_freed_frees_none(trainable):
+    assert trainable.layers_from("19") == [trainable.trunk[19], trainable.trunk[20]]
+    assert trainable.trainable_parameters() == []

@@ -6,6 +6,7 @@ from PIL import Image, ImageOps
 
 from pytorch.datasets import DatasetError, load_dataset
 from pytorch.encoders import Encoder
+from pytorch.images import ImageError
 from pytorch.split_data import split_data
 from pytorch.transforms import Preprocessing
 from tests.colours import write_colours
@@ -104,3 +105,48 @@ def test_flipping_without_a_caption_that_may_be_flipped_changes_nothing(data_of,
     captions = (root / "Flickr8k.token.txt").read_text()
     (root / "Flickr8k.token.txt").write_text(captions.replace("\t", "\tLeft : "))
     assert len(data_of(flip=True).examples) == 8
+
+
+def test_pixels_are_of_the_examples_and_mirrored_where_they_are(data_of, encoder, root):
+    path = root / "Flickr8k_Dataset" / "train-red-0.jpg"
+    picture = Image.open(path)
+    picture.paste("white", (0, 0, 20, 40))
+    picture.save(path, quality=95)
+    data = data_of(flip=True)
+    names = [example.image for example in data.examples]
+    upright, mirrored = (row for row, name in enumerate(names) if name == "train-red-0.jpg")
+
+    pixels = data.pixels([mirrored, upright], encoder.preprocessing)
+
+    image = Image.open(path)
+    assert torch.equal(pixels[0], encoder.preprocessing(ImageOps.mirror(image)))
+    assert torch.equal(pixels[1], encoder.preprocessing(image))
+    assert not torch.equal(pixels[0], pixels[1])
+
+
+@pytest.mark.parametrize("cached", [True, False])
+def test_encoded_by_the_same_encoder_it_has_the_same_features(data_of, encoder, cached):
+    data = data_of(flip=True)
+    again = data.encoded_by(encoder, cached=cached, device=torch.device("cpu"))
+    assert again.examples == data.examples
+    assert again.features.names == data.features.names
+    assert torch.equal(again.features.rows(range(16)), data.features.rows(range(16)))
+
+
+def test_only_features_to_be_cached_are_written_to_disk(data_of, tmp_path):
+    data, other = data_of(), Encoder("efficientnet_lite0", grid_size=2)
+    other.preprocessing = Preprocessing(size=64, mean=HALF, std=HALF, interpolation="bilinear")
+    data.encoded_by(other, cached=False, device=torch.device("cpu"))
+    assert list((tmp_path / "cache").glob("efficientnet_lite0*")) == []
+    data.encoded_by(other, cached=True, device=torch.device("cpu"))
+    assert len(list((tmp_path / "cache").glob("efficientnet_lite0*"))) == 2
+
+
+def test_an_image_that_can_no_longer_be_read_is_named(data_of, encoder, root):
+    data = data_of()
+    (root / "Flickr8k_Dataset" / "train-red-0.jpg").write_bytes(b"no picture")
+    with pytest.raises(ImageError, match=r"train-red-0\.jpg in .* cannot be read"):
+        data.pixels([0], encoder.preprocessing)
+    for cached in (True, False):
+        with pytest.raises(ImageError, match=r"train-red-0\.jpg in .* cannot be read"):
+            data.encoded_by(encoder, cached=cached, device=torch.device("cpu"))

@@ -1,9 +1,11 @@
 import itertools
+import threading
 
+import pytest
 import torch
 
 from pytorch.datasets import Example
-from pytorch.teacher_forcing import CaptionBatches, caption_loss
+from pytorch.teacher_forcing import CaptionBatches, caption_loss, one_ahead
 from pytorch.vocabulary import Vocabulary
 from tests.tiny import tiny_captioner
 
@@ -78,3 +80,33 @@ class TestLoss:
         plain = caption_loss(logits, targets, None, **TERMS)
         torch.testing.assert_close(caption_loss(logits, targets, even, **TERMS), plain)
         torch.testing.assert_close(caption_loss(logits, targets, one_sided, **TERMS), plain + 1)
+
+
+class TestOneAhead:
+    def test_it_gives_the_items_in_order(self):
+        assert list(one_ahead(iter(range(5)))) == [0, 1, 2, 3, 4]
+        assert list(one_ahead(iter([]))) == []
+
+    def test_the_next_item_is_made_while_one_is_in_use_and_no_more(self):
+        made = [threading.Event() for _ in range(4)]
+
+        def items():
+            for number, event in enumerate(made):
+                event.set()
+                yield number
+
+        ahead = one_ahead(items())
+        assert next(ahead) == 0
+        assert made[1].wait(timeout=10)
+        assert not made[2].wait(timeout=0.1)
+        ahead.close()
+
+    def test_what_goes_wrong_in_an_item_is_raised_in_its_turn(self):
+        def items():
+            yield 1
+            raise RuntimeError("unreadable")
+
+        ahead = one_ahead(items())
+        assert next(ahead) == 1
+        with pytest.raises(RuntimeError, match="unreadable"):
+            next(ahead)

@@ -1,15 +1,20 @@
 import dataclasses
+import io
 import itertools
-import math
+from pathlib import Path
 
 import pytest
 import torch
 
+from pytorch.checkpoints import load_captioner, save_checkpoint
 from pytorch.datasets import Example
+from pytorch.evaluation import evaluate
 from pytorch.features import RegionFeatures
-from pytorch.teacher_forcing import SplitData
-from pytorch.training import Trainer, TrainingConfig, TrainingError, WeightAverage
-from tests.tiny import tiny_captioner
+from pytorch.images import ImageFiles
+from pytorch.split_data import SplitData
+from pytorch.training import Model, Trainer, TrainingError, WeightAverage
+from pytorch.training_config import TrainingConfig
+from tests.tiny import tiny_captioner, tiny_shapes
 
 EXAMPLES = tuple(
     Example(f"{first}{second}.jpg", (f"a {first} {second}", f"the {second} is {first}"))
@@ -21,7 +26,8 @@ CONFIG = TrainingConfig(epochs=2, batch_size=4, patience=9)
 def split_data() -> SplitData:
     generator = torch.Generator().manual_seed(0)
     features = torch.rand(len(EXAMPLES), 4, 1280, generator=generator).half().numpy()
-    return SplitData(EXAMPLES, RegionFeatures([example.image for example in EXAMPLES], features))
+    features = RegionFeatures([example.image for example in EXAMPLES], features)
+    return SplitData(EXAMPLES, features, ImageFiles([]), cache_dir=Path("unused"))
 
 
 def trainer(config: TrainingConfig = CONFIG) -> Trainer:
@@ -32,17 +38,6 @@ def losses_of(config: TrainingConfig) -> list[float]:
     results = []
     trainer(config).run(results.append)
     return [result.loss for result in results]
-
-
-def test_the_rate_warms_up_and_follows_the_schedule():
-    config = TrainingConfig(learning_rate=8.0, schedule="cosine", epochs=4, warm_up_epochs=1.0)
-    assert config.rate(done=0.5, rises=[]) == pytest.approx(4 * (1 + math.cos(math.pi / 8)) / 2)
-    assert config.rate(done=2.0, rises=[]) == pytest.approx(4)
-
-
-def test_an_unknown_schedule_is_named_with_the_known_ones():
-    with pytest.raises(ValueError, match="no schedule 'guess'; choose one of constant, halving"):
-        TrainingConfig(schedule="guess")
 
 
 def test_the_optimizer_gathers_batches():
@@ -119,32 +114,34 @@ def test_the_weights_to_begin_with_may_be_the_best():
 
 class TestWeightAverage:
     def test_it_goes_towards_the_weights(self):
-        decoder = tiny_captioner().decoder
-        average = WeightAverage(decoder, decay=0.9)
+        model = Model(tiny_captioner().decoder, None)
+        average = WeightAverage(model, decay=0.9)
         with torch.no_grad():
-            decoder.bias.fill_(5.0)
+            model.decoder.bias.fill_(5.0)
         for _ in range(200):
-            average.update(decoder)
-        torch.testing.assert_close(average.decoder.bias, decoder.bias, rtol=1e-3, atol=1e-3)
+            average.update(model)
+        torch.testing.assert_close(
+            average.model.decoder.bias, model.decoder.bias, rtol=1e-3, atol=1e-3
+        )
 
     def test_without_decay_it_is_the_weights(self):
-        decoder = tiny_captioner().decoder
-        average = WeightAverage(decoder, decay=0.0)
+        model = Model(tiny_captioner().decoder, None)
+        average = WeightAverage(model, decay=0.0)
         with torch.no_grad():
-            decoder.bias.fill_(5.0)
-        average.update(decoder)
-        assert torch.equal(average.decoder.bias, decoder.bias)
+            model.decoder.bias.fill_(5.0)
+        average.update(model)
+        assert torch.equal(average.model.decoder.bias, model.decoder.bias)
 
     def test_it_moves_less_the_higher_its_decay(self):
         def moved(decay):
-            decoder = tiny_captioner().decoder
-            average = WeightAverage(decoder, decay=decay)
-            before = decoder.bias.detach().clone()
+            model = Model(tiny_captioner().decoder, None)
+            average = WeightAverage(model, decay=decay)
+            before = model.decoder.bias.detach().clone()
             with torch.no_grad():
-                decoder.bias.add_(1.0)
+                model.decoder.bias.add_(1.0)
             for _ in range(50):
-                average.update(decoder)
-            return (average.decoder.bias - before).mean().item()
+                average.update(model)
+            return (average.model.decoder.bias - before).mean().item()
 
         assert moved(0.999) < moved(0.5)
 
@@ -157,9 +154,128 @@ def test_a_loss_that_is_not_finite_stops_with_the_batch_named():
         broken.run(lambda result: None)
 
 
-@pytest.mark.parametrize(
-    "name", ["epochs", "batch_size", "accumulate", "patience", "self_critical_samples"]
-)
-def test_numbers_below_one_are_refused(name):
-    with pytest.raises(ValueError, match=f"{name} must be at least 1, not 0"):
-        TrainingConfig(**{name: 0})
+class TestFineTuning:
+    config = TrainingConfig(
+        epochs=3,
+        batch_size=16,
+        patience=9,
+        average_decay=0.5,
+        fine_tune_from="19",
+        fine_tune_after=1,
+        fine_tune_learning_rate=0.01,
+    )
+
+    def trainer(self, cache, *, flip=False, **changes):
+        captioner, train, dev = tiny_shapes(cache, flip=flip)
+        config = dataclasses.replace(self.config, **changes)
+        return Trainer(captioner, train=train, dev=dev, config=config)
+
+    def test_the_layers_named_change_once_it_begins_and_no_others_do(self, tmp_path):
+        learner = self.trainer(tmp_path)
+        before = copy_of(learner.captioner.encoder)
+        after = []
+        learner.run(lambda _: after.append(copy_of(learner.captioner.encoder)))
+        assert changed(before, after[0]) == set()
+        freed = {name for name in before if name.split(".")[1] in ("19", "20")}
+        weights = {name for name, _ in learner.captioner.encoder.named_parameters()}
+        assert changed(before, after[1]) == changed(after[1], after[2]) == freed & weights
+
+    def test_the_encoder_has_a_rate_of_its_own(self, tmp_path):
+        learner = self.trainer(tmp_path, fine_tune_learning_rate=0.0)
+        before = copy_of(learner.captioner.encoder)
+        decoders = []
+        learner.run(lambda _: decoders.append(copy_of(learner.captioner.decoder)))
+        assert changed(before, copy_of(learner.captioner.encoder)) == set()
+        assert changed(decoders[0], decoders[1]) == set(decoders[0])
+
+    def test_at_a_rate_of_zero_the_losses_are_those_of_the_features_on_disk(self, tmp_path):
+        def losses_of(**changes):
+            results = []
+            self.trainer(tmp_path, flip=True, epochs=1, **changes).run(results.append)
+            return [result.loss for result in results]
+
+        tuned = losses_of(fine_tune_after=0, fine_tune_learning_rate=0.0)
+        # On disk they are in half precision, with a relative error of 2**-11 at most.
+        assert tuned == pytest.approx(losses_of(fine_tune_from=None), rel=1e-4)
+
+    def test_every_epoch_is_scored_as_its_checkpoint_would_be(self, tmp_path):
+        learner = self.trainer(tmp_path / "cache")
+        images = [learner.dev_data.images.open(e.image) for e in learner.dev_data.examples]
+
+        def check(result):
+            directory = tmp_path / str(result.epoch)
+            save_checkpoint(directory, learner.captioner, model_card="")
+            loaded = load_captioner(directory)
+            dev = learner.dev_data.encoded_by(loaded.encoder, cached=True, device=loaded.device)
+            assert evaluate(loaded, dev.features, dev.examples).scores == result.scores
+            assert loaded.caption(images) == learner.captioner.caption(images)
+
+        learner.run(check)
+
+    @pytest.mark.parametrize(("decay", "is_averaged"), [(0.5, True), (0.0, False)])
+    def test_the_encoder_is_averaged_as_the_decoder_is(self, tmp_path, decay, is_averaged):
+        learner = self.trainer(tmp_path, epochs=1, fine_tune_after=0, average_decay=decay)
+        learner.run(lambda _: None)
+        for part in ("decoder", "encoder"):
+            last, scored = getattr(learner.model, part), getattr(learner.captioner, part)
+            assert bool(changed(copy_of(last), copy_of(scored))) == is_averaged
+
+    def test_features_of_passing_weights_are_not_kept_on_disk(self, tmp_path):
+        learner = self.trainer(tmp_path)
+        before = sorted(tmp_path.iterdir())
+        learner.run(lambda _: None)
+        assert sorted(tmp_path.iterdir()) == before
+
+    def test_a_resumed_run_is_the_same_to_the_last_bit(self, tmp_path):
+        options = {"self_critical_epochs": 2}
+        whole, states = self.trainer(tmp_path, **options), []
+        whole.run(lambda _: states.append(written(whole.state_dict())))
+        expected = [result.loss for result in whole.history]
+        assert len(states) == 5
+        for state in states[:-1]:
+            resumed = self.trainer(tmp_path, **options)
+            resumed.load_state_dict(torch.load(io.BytesIO(state), weights_only=True))
+            resumed.run(lambda _: None)
+            assert [result.loss for result in resumed.history] == expected
+            for part in ("decoder", "encoder"):
+                first, second = (getattr(t.captioner, part) for t in (whole, resumed))
+                assert changed(copy_of(first), copy_of(second)) == set()
+
+    def test_self_critical_training_goes_on_with_the_fine_tuned_encoder(self, tmp_path):
+        learner = self.trainer(
+            tmp_path,
+            average_decay=0.0,
+            epochs=1,
+            fine_tune_after=0,
+            self_critical_epochs=1,
+            self_critical_learning_rate=0.0,
+        )
+        encoders = []
+        learner.run(lambda _: encoders.append(copy_of(learner.captioner.encoder)))
+        assert changed(encoders[0], encoders[1]) == set()
+        assert changed(copy_of(learner.frozen_encoder), encoders[1])
+        assert learner.captioner.encoder.weights_source == "fine-tuned"
+        assert learner.history[0].scores == learner.history[1].scores
+
+    def test_an_encoder_that_fine_tuning_did_not_better_is_the_one_before_it(self, tmp_path):
+        options = {"learning_rate": 0.0, "fine_tune_learning_rate": 0.0}
+        learner = self.trainer(tmp_path, self_critical_epochs=1, **options)
+        learner.run(lambda _: None)
+        assert learner.best.epoch == 1
+        assert learner.captioner.encoder is learner.frozen_encoder
+        assert learner.captioner.encoder.weights_source == "random"
+
+
+def copy_of(module):
+    return {name: tensor.clone() for name, tensor in module.state_dict().items()}
+
+
+def changed(before, after):
+    """Names of the tensors that differ."""
+    return {name for name in before if not torch.equal(before[name], after[name])}
+
+
+def written(state):
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    return buffer.getvalue()

@@ -9,8 +9,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from pytorch.checkpoints import load_captioner
 from pytorch.datasets import load_dataset
 from pytorch.encoders import Encoder, EncoderError
+from pytorch.evaluation import evaluate
 from pytorch.run_config import run_config
 from pytorch.run_folder import RunFolder
+from pytorch.split_data import split_data
 from pytorch.tokenization import sentence
 from pytorch.training_run import run_training
 from tests.colours import write_colours
@@ -163,3 +165,22 @@ def test_a_stopped_run_has_a_report_and_a_resumed_one_tells_all_epochs(trained, 
     accumulator = EventAccumulator(str(folder / "tensorboard"))
     accumulator.Reload()
     assert [event.step for event in accumulator.Scalars("dev/CIDEr-D")] == [1, 2, 3]
+
+
+def test_an_unknown_layer_stops_before_anything_is_computed(trained, tmp_path):
+    dataset, _, _, _ = trained
+    with pytest.raises(EncoderError, match="no layer 'layer4' to be fine-tuned from; choose one"):
+        run(dataset, tmp_path / "run", cache=tmp_path / "cache", fine_tune_from="layer4")
+    assert not (tmp_path / "cache").exists()
+
+
+def test_a_fine_tuned_checkpoint_scores_as_the_run_did(trained, tmp_path):
+    dataset, _, _, _ = trained
+    options = {"epochs": 3, "fine_tune_from": "23", "fine_tune_after": 0}
+    best = run(dataset, tmp_path / "run", cache=tmp_path, learning_rate=0.01, **options)
+    model = tmp_path / "run" / "checkpoint"
+    loaded = load_captioner(model)
+    dev = split_data(dataset, "dev", loaded.encoder, tmp_path / "cache", device=loaded.device)
+    assert best.scores["CIDEr-D"] > 0
+    assert evaluate(loaded, dev.features, dev.examples).scores == best.scores
+    assert "partly fine-tuned" in (model / "README.md").read_text()

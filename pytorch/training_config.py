@@ -1,0 +1,79 @@
+"""The recipe of a training: how long, how fast, and by which rules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pytorch.schedules import SCHEDULES, warm_up
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """The recipe, apart from the model's own shape.
+
+    First come `epochs` of teacher forcing: at `learning_rate`, which rises from zero over
+    `warm_up_epochs` and follows the `schedule`. With `fine_tune_from`, a layer of the encoder, all
+    of them after the first `fine_tune_after` are a phase of their own, in which that layer and
+    those after it learn as well: at `fine_tune_learning_rate`, which follows the same schedule.
+    Then come `self_critical_epochs` at their own, constant rate. Every phase begins with the best
+    weights so far, and ends early once the dev score has not risen for `patience` epochs. The
+    optimizer takes a step every `accumulate` batches.
+
+    With `mixed_precision` matrices are multiplied in bfloat16 where the GPU has it, or in float16.
+
+    What is scored and kept is an exponential moving average of the weights, which forgets all but
+    `average_decay` of itself at every step; 0 keeps the weights themselves.
+    """
+
+    epochs: int = 15
+    batch_size: int = 64
+    learning_rate: float = 1e-3
+    schedule: str = "halving"
+    full_rate_epochs: int = 5
+    warm_up_epochs: float = 0.0
+    accumulate: int = 1
+    mixed_precision: bool = False
+    weight_decay: float = 0.01
+    label_smoothing: float = 0.05
+    gradient_norm: float = 5.0
+    attention_penalty: float = 0.01
+    average_decay: float = 0.998
+    fine_tune_from: str | None = None
+    fine_tune_after: int = 5
+    fine_tune_learning_rate: float = 1e-5
+    self_critical_epochs: int = 0
+    self_critical_learning_rate: float = 1e-4
+    self_critical_samples: int = 2
+    patience: int = 3
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("batch_size", "accumulate", "self_critical_samples", "patience"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}.")
+        if self.epochs + self.self_critical_epochs < 1:
+            raise ValueError(f"epochs must be at least 1, not {self.epochs}.")
+        if self.fine_tune_from is not None and not 0 <= self.fine_tune_after < self.epochs:
+            raise ValueError(
+                f"fine_tune_after must be at least 0 and below epochs, which is {self.epochs}, "
+                f"not {self.fine_tune_after}."
+            )
+        if not 0 <= self.average_decay < 1:
+            raise ValueError(
+                f"average_decay must be at least 0 and below 1, not {self.average_decay}."
+            )
+        if self.schedule not in SCHEDULES:
+            raise ValueError(
+                f"There is no schedule {self.schedule!r}; choose one of {', '.join(SCHEDULES)}."
+            )
+
+    def rate_share(self, *, done: float, rises: Sequence[bool]) -> float:
+        """Share of the full learning rates after `done` epochs of teacher forcing, with fractions.
+
+        `rises` tells of each full epoch whether it raised the dev score.
+        """
+        share = SCHEDULES[self.schedule](
+            done=done, rises=rises, epochs=self.epochs, full_rate_epochs=self.full_rate_epochs
+        )
+        return share * warm_up(done=done, warm_up_epochs=self.warm_up_epochs)

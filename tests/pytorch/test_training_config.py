@@ -1,0 +1,36 @@
+import math
+
+import pytest
+
+from pytorch.training_config import TrainingConfig
+
+
+def test_the_rate_warms_up_and_follows_the_schedule():
+    config = TrainingConfig(schedule="cosine", epochs=4, warm_up_epochs=1.0)
+    half_warm = 0.5 * (1 + math.cos(math.pi / 8)) / 2
+    assert config.rate_share(done=0.5, rises=[]) == pytest.approx(half_warm)
+    assert config.rate_share(done=2.0, rises=[]) == pytest.approx(0.5)
+
+
+def test_an_unknown_schedule_is_named_with_the_known_ones():
+    with pytest.raises(ValueError, match="no schedule 'guess'; choose one of constant, halving"):
+        TrainingConfig(schedule="guess")
+
+
+@pytest.mark.parametrize("after", [-1, 3])
+def test_some_epoch_must_be_left_to_fine_tune_in(after):
+    message = f"at least 0 and below epochs, which is 3, not {after}"
+    with pytest.raises(ValueError, match=message):
+        TrainingConfig(epochs=3, fine_tune_from="layer4", fine_tune_after=after)
+
+
+def test_without_fine_tuning_its_beginning_does_not_matter():
+    assert TrainingConfig(epochs=3).fine_tune_after > 3
+
+
+@pytest.mark.parametrize(
+    "name", ["epochs", "batch_size", "accumulate", "patience", "self_critical_samples"]
+)
+def test_numbers_below_one_are_refused(name):
+    with pytest.raises(ValueError, match=f"{name} must be at least 1, not 0"):
+        TrainingConfig(**{name: 0})
