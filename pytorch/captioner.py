@@ -18,7 +18,7 @@ from torch import Tensor
 from pytorch.decoders import Decoder
 from pytorch.encoders import Encoder
 from pytorch.search import DecodingConfig, Found, read_captions, search
-from pytorch.tokenization import sentence
+from pytorch.tokenization import sentence, sentence_parts
 from pytorch.vocabulary import Vocabulary
 
 RUNNERS_UP = 4
@@ -55,6 +55,11 @@ class Caption:
     def sentence(self) -> str:
         """The words as a person writes them: `A dog runs.`."""
         return sentence([word.text for word in self.words])
+
+    @property
+    def sentence_parts(self) -> list[str]:
+        """What each word is in the sentence: joined, they are it."""
+        return sentence_parts([word.text for word in self.words])
 
     @property
     def probability(self) -> float:
