@@ -71,6 +71,8 @@ class Captioner:
     """An encoder, a decoder and their vocabulary, ready to caption images.
 
     `metrics` is what the checkpoint tells of its scores and training; empty where unknown.
+    `config_hash` is the SHA-256 of the checkpoint's configuration, which holds those of its other
+    files, and so tells checkpoints apart; empty where the captioner is not from a checkpoint.
     """
 
     def __init__(
@@ -82,6 +84,7 @@ class Captioner:
         decoding: DecodingConfig,
         name: str = "untitled",
         metrics: Mapping[str, Any] | None = None,
+        config_hash: str = "",
     ) -> None:
         self.encoder = encoder.eval()
         self.decoder = decoder.eval()
@@ -89,6 +92,7 @@ class Captioner:
         self.decoding = decoding
         self.name = name
         self.metrics = dict(metrics or {})
+        self.config_hash = config_hash
 
     @property
     def device(self) -> torch.device:
