@@ -1,15 +1,19 @@
 """Settings of the project. Everything has a default; the environment changes what may differ.
 
 The variables are DEBUG, SECRET_KEY, ALLOWED_HOSTS, CSRF_TRUSTED_ORIGINS, HTTPS,
-CAPTIONER_CHECKPOINT, MEDIA_ROOT and LOG_LEVEL. https://docs.djangoproject.com/en/5.2/ref/settings/
+CAPTIONER_CHECKPOINT, MEDIA_ROOT, LOG_LEVEL, and for mail EMAIL_HOST, EMAIL_PORT, EMAIL_HOST_USER,
+EMAIL_HOST_PASSWORD, EMAIL_USE_TLS and DEFAULT_FROM_EMAIL.
+https://docs.djangoproject.com/en/5.2/ref/settings/
 """
 
+import os
 import warnings
 from pathlib import Path
 
 from imagecaptioner.environment import (
     read_bool,
     read_choice,
+    read_int,
     read_list,
     read_path,
     read_secret_key,
@@ -34,6 +38,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
+    "accounts",
     "captioning",
 ]
 MIDDLEWARE = [
@@ -81,6 +86,29 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LANGUAGE_CODE = "en"
 USE_I18N = False
 TIME_ZONE = "UTC"
+
+# Accounts
+
+LOGIN_URL = "accounts:log_in"
+LOGIN_REDIRECT_URL = "captioning:gallery"
+LOGOUT_REDIRECT_URL = "captioning:index"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+# Mail, which is about forgotten passwords, goes to the console unless there is a server for it.
+EMAIL_HOST = os.environ.get("EMAIL_HOST", "")
+EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'console'}.EmailBackend"
+EMAIL_PORT = read_int("EMAIL_PORT", default=25, minimum=1, maximum=65535)
+EMAIL_HOST_USER = os.environ.get("EMAIL_HOST_USER", "")
+EMAIL_HOST_PASSWORD = os.environ.get("EMAIL_HOST_PASSWORD", "")
+EMAIL_USE_TLS = read_bool("EMAIL_USE_TLS", default=False)
+DEFAULT_FROM_EMAIL = os.environ.get("DEFAULT_FROM_EMAIL") or "webmaster@localhost"
 
 # Uploads: the first handler bounds what the others keep in memory and on disk.
 
