@@ -30,6 +30,7 @@ __all__ = [
     "Decoding",
     "EngineError",
     "caption_photographs",
+    "decoding_settings",
     "get_captioner",
     "read_model_card",
     "start",
@@ -109,6 +110,16 @@ def caption_photographs(
             permanent=False,
         ) from error
     return [_with_candidates(caption, decoding.candidates) for caption in captions]
+
+
+def decoding_settings(decoding: Decoding) -> dict[str, Any]:
+    """Return all settings that a caption depends on, besides the checkpoint, as plain data.
+
+    Raises EngineError.
+    """
+    captioner = get_captioner()
+    config = dataclasses.asdict(_search_for(decoding, captioner))
+    return config | {"candidates": decoding.candidates or config["beam_size"]}
 
 
 def read_model_card() -> str:

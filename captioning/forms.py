@@ -53,6 +53,12 @@ class PhotographForm(forms.Form):
             f"and {MAX_PIXELS // 1_000_000} megapixels."
         )
     )
+    keep = forms.BooleanField(
+        label="Keep this picture",
+        required=False,
+        initial=True,
+        help_text="In your library, for you alone.",
+    )
 
 
 class CorrectionForm(forms.Form):

@@ -5,7 +5,6 @@ Functions take pictures that the caller may reach; `owners.pictures_of` finds th
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import re
 import secrets
@@ -25,7 +24,12 @@ THUMBNAIL_SIDE = 480
 CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
-def keep(owner: Owner, photograph: Image.Image, file: File[bytes]) -> Picture:
+def keep(
+    owner: Owner,
+    photograph: Image.Image,
+    file: File[bytes],
+    decoding: engine.Decoding | None = None,
+) -> Picture:
     """Caption the photograph, and keep it with the file it was read from.
 
     What the owner keeps already is not stored again, and what was said of the same pixels, by the
@@ -33,10 +37,11 @@ def keep(owner: Owner, photograph: Image.Image, file: File[bytes]) -> Picture:
 
     Raises EngineError; then nothing is kept.
     """
+    decoding = decoding or engine.Decoding()
     pixel_hash = hash_pixels(photograph)
     checkpoint = current_checkpoint()
-    settings = dataclasses.asdict(engine.get_captioner().decoding)
-    data = _known_caption(pixel_hash, checkpoint, settings) or _caption(photograph)
+    settings = engine.decoding_settings(decoding)
+    data = _known_caption(pixel_hash, checkpoint, settings) or _caption(photograph, decoding)
     with transaction.atomic():
         picture = owner.pictures.filter(pixel_hash=pixel_hash).first()
         if picture is None:
@@ -103,8 +108,8 @@ def _known_caption(
     return known.values_list("data", flat=True).first()
 
 
-def _caption(photograph: Image.Image) -> dict[str, Any]:
-    [caption] = engine.caption_photographs([photograph])
+def _caption(photograph: Image.Image, decoding: engine.Decoding) -> dict[str, Any]:
+    [caption] = engine.caption_photographs([photograph], decoding)
     return caption_data(caption)
 
 

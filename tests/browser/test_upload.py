@@ -99,6 +99,7 @@ def test_a_broken_file_is_refused_beside_the_input(open_page, photograph, java_s
 
 def test_a_second_photograph_can_follow(open_page, photograph):
     page = open_page()
+    page.get_by_label("Keep this picture").uncheck()
     choose(page, photograph)
     page.keyboard.press("Tab")
     page.get_by_role("button", name="Write a caption").click()
@@ -160,6 +161,7 @@ def test_nothing_is_wider_than_the_window(open_page, photograph, width):
     for _ in range(2):
         assert page.evaluate("document.documentElement.scrollWidth") == width
         page.locator("input[type=file]").set_input_files(photograph)
+        page.get_by_label("Keep this picture").uncheck()
         page.get_by_role("button", name="Write a caption").click()
         expect_caption(page)
 
