@@ -53,3 +53,20 @@ class PhotographForm(forms.Form):
             f"and {MAX_PIXELS // 1_000_000} megapixels."
         )
     )
+    keep = forms.BooleanField(
+        label="Keep this picture",
+        required=False,
+        initial=True,
+        help_text="In your library, for you alone.",
+    )
+
+
+class CorrectionForm(forms.Form):
+    """What a person says of a picture; nothing brings the model's caption back."""
+
+    correction = forms.CharField(
+        label="What would you say?",
+        required=False,
+        max_length=1000,
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )

@@ -111,13 +111,26 @@ def open_photograph(file: IO[bytes]) -> Image.Image:
     return _upright(photograph, _orientation(image))
 
 
+def format_of(file: IO[bytes]) -> str:
+    """Name the format, one of FORMATS, of a file that `open_photograph` has read."""
+    file.seek(0)
+    name = _identify(file).format
+    file.seek(0)
+    return "JPEG" if name == "MPO" else str(name)
+
+
+def jpeg(photograph: Image.Image, side: int) -> bytes:
+    """Write the photograph as a JPEG whose longest side is at most `side` pixels."""
+    smaller = photograph.copy()
+    smaller.thumbnail((side, side), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    smaller.save(buffer, "JPEG", quality=85)
+    return buffer.getvalue()
+
+
 def jpeg_data_uri(photograph: Image.Image) -> str:
     """Write the photograph as a JPEG of at most SHOWN_SIDE pixels in a `data:` address."""
-    shown = photograph.copy()
-    shown.thumbnail((SHOWN_SIDE, SHOWN_SIDE), Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    shown.save(buffer, "JPEG", quality=85)
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    return f"data:image/jpeg;base64,{base64.b64encode(jpeg(photograph, SHOWN_SIDE)).decode()}"
 
 
 def _identify(file: IO[bytes]) -> Image.Image:

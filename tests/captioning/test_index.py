@@ -9,6 +9,8 @@ from django.test import Client
 from PIL import Image
 
 from captioning import engine
+from captioning.models import Picture
+from tests.captioning.kept import kept_files
 from tests.captioning.pictures import (
     HEIC,
     blank_png,
@@ -63,6 +65,35 @@ def test_the_caption_is_the_alternative_text_and_the_title(client, coffee_jpeg):
 
 def test_after_a_caption_another_photograph_can_be_sent(client, coffee_jpeg):
     assert '<label for="id_photograph">Another photograph</label>' in send(client, coffee_jpeg).text
+
+
+@pytest.mark.django_db
+def test_a_photograph_to_keep_is_kept_and_has_a_page(client, coffee_jpeg):
+    file = SimpleUploadedFile("photo.jpg", coffee_jpeg)
+    response = client.post(URL, {"photograph": file, "keep": "on"})
+    picture = Picture.objects.get()
+    assert response.status_code == 302
+    assert response.headers["Location"] == f"/pictures/{picture.pk}"
+    assert client.get(response.headers["Location"]).status_code == 200
+    assert picture.original.read() == coffee_jpeg
+
+
+@pytest.mark.django_db
+def test_a_photograph_that_is_not_to_be_kept_leaves_nothing(client, coffee_jpeg):
+    assert "Keep this picture" in client.get(URL).text
+    assert send(client, coffee_jpeg).status_code == 200
+    assert not Picture.objects.exists()
+    assert kept_files() == []
+
+
+@pytest.mark.django_db
+def test_pictures_of_several_requests_at_once_are_of_one_visitor(client, coffee, coffee_jpeg):
+    client.get(URL)
+    for content in (coffee_jpeg, encoded(coffee, "PNG")):
+        other = Client()
+        other.cookies = client.cookies.copy()
+        other.post(URL, {"photograph": SimpleUploadedFile("photo", content), "keep": "on"})
+    assert client.get("/pictures").text.count("<li>") == 2
 
 
 def test_a_sideways_photograph_is_shown_upright(client, coffee):

@@ -15,6 +15,7 @@ from captioning.photographs import (
     FORMATS,
     MAX_SIDE,
     PhotographError,
+    format_of,
     jpeg_data_uri,
     open_photograph,
 )
@@ -47,6 +48,20 @@ def error_of(content):
 @pytest.mark.parametrize("file_format", FORMATS)
 def test_every_accepted_format_is_read(coffee, file_format):
     assert difference(opened(encoded(coffee, file_format)), coffee) < 12  # GIF has 256 colours
+
+
+@pytest.mark.parametrize("file_format", FORMATS)
+def test_the_format_of_a_file_that_was_read_is_known(coffee, file_format):
+    file = io.BytesIO(encoded(coffee, file_format))
+    open_photograph(file)
+    assert format_of(file) == file_format
+    assert file.tell() == 0
+
+
+def test_the_multi_picture_files_of_phones_are_jpeg_files(coffee):
+    content = encoded(coffee, "MPO", save_all=True, append_images=[coffee])
+    assert Image.open(io.BytesIO(content)).format == "MPO"
+    assert format_of(io.BytesIO(content)) == "JPEG"
 
 
 def test_a_greyscale_picture_becomes_rgb(coffee):
