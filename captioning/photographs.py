@@ -111,12 +111,17 @@ def open_photograph(file: IO[bytes]) -> Image.Image:
     return _upright(photograph, _orientation(image))
 
 
-def jpeg_data_uri(photograph: Image.Image) -> str:
-    """Write the photograph as a JPEG of at most SHOWN_SIDE pixels in a `data:` address."""
+def shown_copy(photograph: Image.Image) -> Image.Image:
+    """Return the photograph as a page shows it: its longest side at most SHOWN_SIDE pixels."""
     shown = photograph.copy()
     shown.thumbnail((SHOWN_SIDE, SHOWN_SIDE), Image.Resampling.LANCZOS)
+    return shown
+
+
+def jpeg_data_uri(image: Image.Image) -> str:
+    """Write the image as a JPEG in a `data:` address."""
     buffer = io.BytesIO()
-    shown.save(buffer, "JPEG", quality=85)
+    image.save(buffer, "JPEG", quality=85)
     return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 

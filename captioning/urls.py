@@ -7,4 +7,5 @@ from captioning import views
 app_name = "captioning"
 urlpatterns = [
     path("", views.index, name="index"),
+    path("model", views.model_card, name="model_card"),
 ]

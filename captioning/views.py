@@ -6,41 +6,85 @@ import logging
 import time
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
-from django.views.decorators.http import require_http_methods
+from django.template.loader import render_to_string
+from django.views.decorators.http import require_http_methods, require_safe
 
 from captioning import engine
-from captioning.forms import PhotographForm
-from captioning.photographs import jpeg_data_uri
+from captioning.caption_data import caption_data
+from captioning.forms import DecodingForm, PhotographForm
+from captioning.markdown import render_markdown
+from captioning.photographs import jpeg_data_uri, shown_copy
 
 logger = logging.getLogger(__name__)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def index(request: HttpRequest) -> HttpResponse:
-    """Show the form, and after an upload the photograph with its caption."""
+    """Show the form, and after an upload the photograph with its caption.
+
+    Scripts send one photograph at a time and ask for JSON: `{"html": ...}`, the result alone, or
+    `{"error": ...}`, what was wrong in a sentence.
+    """
     if request.method != "POST":
         return _index_page(request, PhotographForm())
     form = PhotographForm(request.POST, request.FILES)
     if not form.is_valid():
-        return _index_page(request, form, status=400)
-    photograph = form.cleaned_data["photograph"]
-    started = time.perf_counter()
+        return _refusal(request, form, status=400)
     try:
-        [caption] = engine.caption_photographs([photograph])
+        result = _result(form)
     except engine.EngineError as error:
         logger.exception("An uploaded photograph could not be captioned.")
         form.add_error("photograph", str(error))
-        return _index_page(request, form, status=503)
+        return _refusal(request, form, status=503)
+    if _wants_json(request):
+        return JsonResponse({"html": render_to_string("captioning/_result.html", result)})
+    # The options stay as they were chosen; the photograph is to be another one.
+    options = {name: form.cleaned_data[name] for name in DecodingForm.base_fields}
+    return _index_page(request, PhotographForm(initial=options), **result)
+
+
+@require_safe
+def model_card(request: HttpRequest) -> HttpResponse:
+    """Show what the checkpoint says about itself."""
+    try:
+        card = engine.read_model_card()
+    except engine.EngineError as error:
+        return render(request, "captioning/model_card.html", {"missing": str(error)}, status=404)
+    return render(request, "captioning/model_card.html", {"card": render_markdown(card)})
+
+
+def _result(form: PhotographForm) -> dict[str, Any]:
+    """Caption the photograph of a valid form, as the templates show it.
+
+    Raises EngineError.
+    """
+    photograph = form.cleaned_data["photograph"]
+    started = time.perf_counter()
+    [caption] = engine.caption_photographs([photograph], form.decoding)
     seconds = time.perf_counter() - started
-    return _index_page(
-        request,
-        PhotographForm(),
-        photograph=jpeg_data_uri(photograph),
-        caption=caption,
-        seconds=seconds,
-    )
+    shown = shown_copy(photograph)
+    return {
+        "caption": caption_data(caption),
+        "captioner": engine.get_captioner(),
+        "decoding": form.decoding,
+        "height": shown.height,
+        "photograph": jpeg_data_uri(shown),
+        "seconds": seconds,
+        "width": shown.width,
+    }
+
+
+def _refusal(request: HttpRequest, form: PhotographForm, *, status: int) -> HttpResponse:
+    if _wants_json(request):
+        errors = [str(error) for of_field in form.errors.values() for error in of_field]
+        return JsonResponse({"error": " ".join(errors)}, status=status)
+    return _index_page(request, form, status=status)
+
+
+def _wants_json(request: HttpRequest) -> bool:
+    return request.get_preferred_type(["text/html", "application/json"]) == "application/json"
 
 
 def _index_page(
