@@ -7,6 +7,7 @@ from captioning import library_views, views
 app_name = "captioning"
 urlpatterns = [
     path("", views.index, name="index"),
+    path("model", views.model_card, name="model_card"),
     path("pictures", library_views.gallery, name="gallery"),
     path("pictures/<int:pk>", library_views.picture, name="picture"),
     path("pictures/<int:pk>/correct", library_views.correct, name="correct"),
