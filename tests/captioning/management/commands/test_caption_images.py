@@ -133,9 +133,9 @@ def test_json_of_nothing_is_an_empty_list(tmp_path):
 def test_the_beam_size_reaches_the_engine(folder, monkeypatch):
     sizes, caption = [], engine.caption_photographs
 
-    def record(images, *, beam_size):
-        sizes.append(beam_size)
-        return caption(images, beam_size=beam_size)
+    def record(images, decoding):
+        sizes.append(decoding.beam_size)
+        return caption(images, decoding)
 
     monkeypatch.setattr(engine, "caption_photographs", record)
     run(folder / "coffee.webp", "--beam-size", "5")
@@ -158,9 +158,9 @@ def test_no_path_is_refused():
 def test_captions_come_batch_by_batch(folder, monkeypatch):
     output, lines_at_each_batch, caption = io.StringIO(), [], engine.caption_photographs
 
-    def record(images, *, beam_size):
+    def record(images, decoding):
         lines_at_each_batch.append(len(output.getvalue().splitlines()))
-        return caption(images, beam_size=beam_size)
+        return caption(images, decoding)
 
     monkeypatch.setattr(engine, "caption_photographs", record)
     call_command("caption_images", *[str(folder / "coffee.webp")] * 17, stdout=output)
