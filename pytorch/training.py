@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 from tqdm import tqdm
 
@@ -24,6 +24,7 @@ from pytorch.self_critical import SelfCritical
 from pytorch.split_data import SplitData
 from pytorch.teacher_forcing import TeacherForcing
 from pytorch.training_config import TrainingConfig
+from pytorch.weight_average import Model, WeightAverage
 
 
 class TrainingError(Exception):
@@ -72,34 +73,6 @@ class Phase:
     rate: float
     rate_share: Callable[..., float]
     fine_tune_from: str | None = None
-
-
-class Model(nn.Module):
-    """What learns: the decoder, and the encoder while that is fine-tuned."""
-
-    def __init__(self, decoder: Decoder, encoder: Encoder | None) -> None:
-        super().__init__()
-        self.decoder = decoder
-        self.encoder = encoder
-
-
-class WeightAverage:
-    """An exponential moving average of a model's weights, as a model."""
-
-    def __init__(self, model: Model, *, decay: float) -> None:
-        self.model = copy.deepcopy(model).eval()
-        self.decay = decay
-        self.updates = 0
-
-    @torch.no_grad()
-    def update(self, model: Model) -> None:
-        """Take in the weights after one more step of the optimizer."""
-        self.updates += 1
-        # The first averages are of few steps, or they would remember the random weights.
-        decay = min(self.decay, self.updates / (self.updates + 10))
-        for average, weight in zip(self.model.parameters(), model.parameters(), strict=True):
-            if weight.requires_grad:
-                average.lerp_(weight, 1 - decay)
 
 
 class Trainer:
