@@ -18,6 +18,7 @@ from torch import Tensor
 
 from pytorch.datasets import Example
 from pytorch.decoders import Decoder
+from pytorch.distributed import mean_over_processes, own_share
 from pytorch.metrics import CiderD
 from pytorch.search import DecodingConfig, read_captions, sample, search
 from pytorch.split_data import SplitData
@@ -78,11 +79,11 @@ class SelfCritical:
         return math.ceil(len(self.features) / self.batch_size)
 
     def batches(self, epoch: int) -> Iterator[list[int]]:
-        """Rows of the images of one batch after another."""
+        """Rows of the images of one batch after another, or of this process's share of it."""
         rows = list(range(len(self.features)))
         random.Random(f"{self.seed}-{epoch}").shuffle(rows)  # noqa: S311
         for start in range(0, len(rows), self.batch_size):
-            yield rows[start : start + self.batch_size]
+            yield own_share(rows[start : start + self.batch_size])
 
     def loss(self, decoder: Decoder, batch: list[int]) -> Tensor:
         """Loss of one batch."""
@@ -121,4 +122,5 @@ def self_critical_loss(
     places = words.masked_fill(~is_word, Vocabulary.end).unsqueeze(2)  # (N, T, 1)
     chosen = steps.gather(2, places).squeeze(2)[is_word]
     weights = advantage.unsqueeze(1).expand_as(words)[is_word]
-    return -(weights * chosen).sum() / is_word.sum()
+    # The mean over the processes is then that of the words of the whole batch.
+    return -(weights * chosen).sum() / mean_over_processes(is_word.sum())

@@ -18,6 +18,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from pytorch.datasets import Example
 from pytorch.decoders import Decoder
+from pytorch.distributed import mean_over_processes, own_share
 from pytorch.encoders import Encoder
 from pytorch.split_data import SplitData
 from pytorch.tokenization import tokenize
@@ -48,7 +49,10 @@ class CaptionBatches:
         return math.ceil(len(self.pairs) / self.batch_size)
 
     def of_epoch(self, epoch: int) -> Iterator[tuple[list[int], Tensor]]:
-        """Rows of the images, and their captions as word numbers (B, T), `<pad>` at the end."""
+        """Rows of the images, and their captions as word numbers (B, T), `<pad>` at the end.
+
+        Of each batch, they are this process's share.
+        """
         shuffler = random.Random(f"{self.seed}-{epoch}")  # noqa: S311
         pairs = shuffler.sample(self.pairs, len(self.pairs))
         together = self.batch_size * BATCHES_SORTED_TOGETHER
@@ -60,7 +64,7 @@ class CaptionBatches:
                 for first in range(0, len(chunk), self.batch_size)
             ]
         shuffler.shuffle(batches)
-        for batch in batches:
+        for batch in map(own_share, batches):
             rows = [row for row, _ in batch]
             captions = [caption for _, caption in batch]
             yield rows, pad_sequence(captions, batch_first=True, padding_value=Vocabulary.pad)
@@ -143,15 +147,20 @@ def caption_loss(
 
     `logits` (B, T, V), `targets` (B, T), `attention` (B, T, R) or None. The term asks that every
     region be looked at over the whole caption (Xu et al. 2015, section 4.2.1).
+
+    The shares of a batch have weights such that the mean over the processes is the whole batch's.
     """
+    is_word = targets != Vocabulary.pad  # (B, T)
+    words = is_word.sum()
     loss = functional.cross_entropy(
         logits.flatten(0, 1),
         targets.flatten(),
         ignore_index=Vocabulary.pad,
         label_smoothing=label_smoothing,
-    )
+    ) * (words / mean_over_processes(words))
     if attention is None:
         return loss
-    is_word = (targets != Vocabulary.pad).unsqueeze(2)  # (B, T, 1)
-    looked = (attention * is_word).sum(dim=1)  # (B, R)
-    return loss + attention_penalty * (1 - looked).square().mean()
+    captions = targets.new_tensor(len(targets))
+    penalty = attention_penalty * (captions / mean_over_processes(captions))
+    looked = (attention * is_word.unsqueeze(2)).sum(dim=1)  # (B, R)
+    return loss + penalty * (1 - looked).square().mean()

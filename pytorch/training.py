@@ -11,12 +11,20 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 from tqdm import tqdm
 
 from pytorch.captioner import Captioner
 from pytorch.decoders import Decoder
+from pytorch.distributed import (
+    from_all,
+    from_writer,
+    in_parallel,
+    mean_over_processes,
+    process_number,
+    writer_first,
+)
 from pytorch.encoders import Encoder
 from pytorch.evaluation import evaluate
 from pytorch.schedules import constant
@@ -53,10 +61,10 @@ class Objective(Protocol):
         """Batches in an epoch."""
 
     def batches(self, epoch: int) -> Iterator[Any]:
-        """One batch after another."""
+        """This process's share of one batch after another."""
 
     def loss(self, decoder: Decoder, batch: Any) -> Tensor:
-        """The loss of one of them."""
+        """The loss of one of them; its mean over the processes is that of the whole batch."""
 
 
 @dataclass(frozen=True)
@@ -75,12 +83,27 @@ class Phase:
     fine_tune_from: str | None = None
 
 
+class BatchLoss(nn.Module):
+    """An objective's loss as a module's forward pass, which `in_parallel` needs."""
+
+    def __init__(self, model: Model, objective: Objective) -> None:
+        super().__init__()
+        self.model = model
+        self.objective = objective
+
+    def forward(self, batch: Any) -> Tensor:
+        """The loss of one batch, or of this process's share of it."""
+        return self.objective.loss(self.model.decoder, batch)
+
+
 class Trainer:
     """Runs the phases of one training, evaluating on the dev split after each epoch.
 
     Between two epochs `state_dict` holds all that the rest of the training depends on: a trainer
     made anew with the same arguments that loads it gives the same losses as one that was never
     interrupted.
+
+    Of several processes (see `distributed`) each has a trainer, and all go through the same steps.
     """
 
     def __init__(
@@ -129,7 +152,8 @@ class Trainer:
         """
         self.progress = progress
         if not self.history:
-            torch.manual_seed(self.config.seed)
+            # What dropout and samples draw must differ between processes.
+            torch.manual_seed(self.config.seed + process_number())
             if score_first:
                 on_epoch(self._score(0, "none", math.nan, 0.0))
         for phase in self.phases:
@@ -139,8 +163,13 @@ class Trainer:
         return self.best
 
     def state_dict(self) -> dict[str, Any]:
-        """Tensors and plain values, so that torch.load reads them with `weights_only`."""
-        cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+        """Tensors and plain values, so that torch.load reads them with `weights_only`.
+
+        All processes must call it, and have the same state.
+        """
+        chance = {"cpu": torch.get_rng_state()}
+        if self.device.type == "cuda":
+            chance["cuda"] = torch.cuda.get_rng_state(self.device)
         return {
             "history": [dataclasses.asdict(result) for result in self.history],
             "model": self.model.state_dict(),
@@ -149,7 +178,7 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.scaler.state_dict(),
             "best_weights": self.best_weights,
-            "chance": {"cpu": torch.get_rng_state(), "cuda": cuda},
+            "chance": from_all(chance),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -164,9 +193,10 @@ class Trainer:
         self.average.updates = state["average_updates"]
         self.optimizer.load_state_dict(state["optimizer"])
         self.scaler.load_state_dict(state["scaler"])
-        torch.set_rng_state(state["chance"]["cpu"])
-        if state["chance"]["cuda"]:
-            torch.cuda.set_rng_state_all(state["chance"]["cuda"])
+        chance = state["chance"][process_number()]
+        torch.set_rng_state(chance["cpu"].cpu())
+        if "cuda" in chance:
+            torch.cuda.set_rng_state(chance["cuda"].cpu(), self.device)
 
     def _phases(self) -> list[Phase]:
         config = self.config
@@ -203,8 +233,10 @@ class Trainer:
         )
 
     def _self_critical(self) -> SelfCritical:
+        with writer_first():
+            train = self._as_seen_now(self.train_data)
         return SelfCritical(
-            self._as_seen_now(self.train_data),
+            train,
             self.captioner.vocabulary,
             batch_size=self.config.batch_size,
             seed=self.config.seed,
@@ -257,9 +289,10 @@ class Trainer:
         if phase is not self.phase:
             self._begin_phase(phase)
         objective = phase.objective()
+        loss_of = in_parallel(BatchLoss(self.model, objective))
         while (epoch := self._next_epoch(phase)) is not None:
             start = time.perf_counter()
-            loss = self._train_one_epoch(objective, epoch)
+            loss = self._train_one_epoch(objective, loss_of, epoch)
             seconds = time.perf_counter() - start
             on_epoch(self._score(epoch, objective.name, loss, seconds))
 
@@ -276,8 +309,7 @@ class Trainer:
     def _score(self, epoch: int, objective: str, loss: float, seconds: float) -> EpochResult:
         """Evaluate the captioner on dev, and remember its weights if they are the best so far."""
         start = time.perf_counter()
-        dev = self._as_seen_now(self.dev_data)
-        scores = evaluate(self.captioner, dev.features, dev.examples, progress=self.progress).scores
+        scores = from_writer(self._dev_scores)
         result = EpochResult(
             epoch=epoch,
             objective=objective,
@@ -292,12 +324,16 @@ class Trainer:
             self._remember_best()
         return result
 
+    def _dev_scores(self) -> dict[str, float]:
+        dev = self._as_seen_now(self.dev_data)
+        return evaluate(self.captioner, dev.features, dev.examples, progress=self.progress).scores
+
     def _remember_best(self) -> None:
         self.best_weights = {"decoder": copy.deepcopy(self.captioner.decoder.state_dict())}
         if self.captioner.encoder is not self.frozen_encoder:
             self.best_weights["encoder"] = copy.deepcopy(self.captioner.encoder.state_dict())
 
-    def _train_one_epoch(self, objective: Objective, epoch: int) -> float:
+    def _train_one_epoch(self, objective: Objective, loss_of: nn.Module, epoch: int) -> float:
         """One pass over the train split; returns the mean loss of its batches."""
         self.model.train()
         rises = [result.is_best for result in self.history if result.epoch > 0]
@@ -312,14 +348,15 @@ class Trainer:
         for number, batch in enumerate(progress_bar, start=1):
             # Only the forward pass: a backward pass has the types of the forward one.
             with torch.autocast(self.device.type, self.low_precision, self.config.mixed_precision):
-                loss = objective.loss(self.decoder, batch)
-            if not loss.isfinite():
+                share_loss = loss_of(batch)
+            loss = mean_over_processes(share_loss).item()
+            if not math.isfinite(loss):
                 raise TrainingError(
-                    f"The loss became {loss.item()} in batch {number} of epoch {epoch}. "
+                    f"The loss became {loss} in batch {number} of epoch {epoch}. "
                     "Try a lower learning rate."
                 )
-            self.scaler.scale(loss / self.config.accumulate).backward()
-            total += loss.item()
+            self.scaler.scale(share_loss / self.config.accumulate).backward()
+            total += loss
             if number % self.config.accumulate == 0 or number == batches:
                 done = epoch - 1 + (number - 1) / batches
                 self._step(self.phase.rate_share(done=done, rises=rises))

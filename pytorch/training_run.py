@@ -13,6 +13,7 @@ from pytorch.captioner import Captioner
 from pytorch.checkpoints import default_device, load_captioner, save_checkpoint
 from pytorch.datasets import CaptionDataset, Example
 from pytorch.decoders import Decoder
+from pytorch.distributed import is_writer, process_count, writer_first
 from pytorch.encoders import Encoder
 from pytorch.model_card import model_card
 from pytorch.run_config import RunConfig
@@ -40,27 +41,33 @@ def run_training(
     leaves the best until then. The folder keeps the log, and after each epoch all that `resume`
     needs to go on as if nothing had happened. Returns the best epoch. Raises CheckpointError,
     EncoderError, DatasetError or TrainingError with a sentence.
+
+    Of several processes (see `distributed`), the writer alone writes and calls `on_epoch`.
     """
-    folder.begin({"dataset": dataset.name, "root": dataset.root, **config.flat()}, resume=resume)
+    if is_writer():
+        origin = {"dataset": dataset.name, "root": dataset.root, "processes": process_count()}
+        folder.begin({**origin, **config.flat()}, resume=resume)
+    progress = progress and is_writer()
     device = default_device()
     # The seed decides the first weights as well as the order of the batches.
     torch.manual_seed(config.training.seed)
-    former = None
-    if config.model.init_from is not None:
-        former = load_captioner(config.model.init_from, device=device)
-    encoder = former.encoder if former else load_encoder(config)
-    if config.training.fine_tune_from is not None:
-        encoder.layers_from(config.training.fine_tune_from)  # refuses an unknown one early
-    train = split_data(
-        dataset,
-        "train",
-        encoder,
-        cache_dir,
-        device=device,
-        flip=config.model.flip,
-        progress=progress,
-    )
-    dev = split_data(dataset, "dev", encoder, cache_dir, device=device, progress=progress)
+    with writer_first():  # what it downloads and computes, the others find on disk
+        former = None
+        if config.model.init_from is not None:
+            former = load_captioner(config.model.init_from, device=device)
+        encoder = former.encoder if former else load_encoder(config)
+        if config.training.fine_tune_from is not None:
+            encoder.layers_from(config.training.fine_tune_from)  # refuses an unknown one early
+        train = split_data(
+            dataset,
+            "train",
+            encoder,
+            cache_dir,
+            device=device,
+            flip=config.model.flip,
+            progress=progress,
+        )
+        dev = split_data(dataset, "dev", encoder, cache_dir, device=device, progress=progress)
     dataset = dataset.leave_out(train.features.unreadable | dev.features.unreadable)
     captioner = former or new_captioner(config, encoder, dataset.split("train"), device)
     recipes = captioner.metrics.get("training", [])
@@ -69,6 +76,9 @@ def run_training(
         trainer.load_state_dict(folder.load_state(device))
 
     def keep(result: EpochResult) -> None:
+        state = trainer.state_dict()
+        if not is_writer():
+            return
         if result.is_best:
             captioner.metrics = _metrics(
                 dataset, config, result, recipes, beam_size=captioner.decoding.beam_size
@@ -76,7 +86,7 @@ def run_training(
             card = model_card(captioner, name=output.name, terms=dataset.terms)
             save_checkpoint(output, captioner, model_card=card)
         # In this order: a kill in between repeats the epoch and writes the same checkpoint again.
-        folder.save_state(trainer.state_dict())
+        folder.save_state(state)
         folder.write_log(trainer.history)
         on_epoch(result)
 
@@ -130,6 +140,7 @@ def _metrics(
         "skipped_images": dataset.skipped,
         "min_count": config.model.min_count,
         "flip": config.model.flip,
+        "processes": process_count(),
         **dataclasses.asdict(config.training),
         "torch": torch.__version__,
     }
