@@ -143,6 +143,7 @@ def main(folder: Path) -> None:
             "mean": mean_over_processes(torch.tensor(float(process_number()))).item(),
             "found": found_in_turn(folder / "mark"),
             "trained": run(trainer(folder, dropout=0.0)),
+            "chance": torch.rand(1).item(),
             "resumed": resumed(folder),
             "stopped": run(trainer(folder, learning_rate=0.0, fine_tune_from=None, patience=1)),
             "failure": failure(folder),

@@ -59,6 +59,11 @@ def test_two_processes_train_as_one_does(results, alone):
     torch.testing.assert_close(first["weights"], alone["weights"], rtol=0, atol=1e-5)
 
 
+def test_what_dropout_draws_differs_between_processes(results):
+    first, second = (result["chance"] for result in results)
+    assert first != second
+
+
 def test_all_processes_have_the_same_weights_and_scores(results):
     runs = [[result["trained"], *result["resumed"]] for result in results]
     for first, second in zip(*runs, strict=True):
