@@ -19,6 +19,7 @@ from torch import distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
 Item = TypeVar("Item")
+Batch = TypeVar("Batch", list[int], Tensor)
 
 # While the writer computes the features of a large data set, the others wait. A process that is
 # gone does not keep them waiting, since torchrun then stops them all.
@@ -104,9 +105,14 @@ def from_all(item: Item) -> list[Item]:
     return box
 
 
-def own_share(batch: list[Item]) -> list[Item]:
-    """The part of a batch that this process takes; of one smaller than the processes, all of it."""
-    if len(batch) < process_count():
+def share_count(size: int) -> int:
+    """Into how many shares a batch is split; one smaller than the processes is done by all."""
+    return process_count() if size >= process_count() else 1
+
+
+def own_share(batch: Batch) -> Batch:
+    """This process's share of a batch."""
+    if share_count(len(batch)) == 1:
         return batch
     return batch[process_number() :: process_count()]
 

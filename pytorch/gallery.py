@@ -78,17 +78,22 @@ def card(entry: Entry) -> Html:
     """An image with its caption, its references and, if known, the words one by one."""
     parts = [
         picture(entry.image, entry.sentence),
-        element(
-            "div",
-            paragraph(entry.sentence, class_="caption"),
-            paragraph(f"CIDEr-D {entry.cider_d:.2f} · {entry.name}", class_="note"),
-            bullets(entry.references, class_="references"),
-        ),
+        description(entry.sentence, entry.name, entry.references, cider_d=entry.cider_d),
     ]
     if entry.words:
         words = (_word(entry.image, word) for word in entry.words)
         parts.append(element("ol", *words, class_="words"))
     return element("article", *parts, class_="card")
+
+
+def description(caption: str, name: str, references: Sequence[str], *, cider_d: float) -> Html:
+    """A caption with its score, the image's name and its references, to stand beside the image."""
+    return element(
+        "div",
+        paragraph(caption, class_="caption"),
+        paragraph(f"CIDEr-D {cider_d:.2f} · {name}", class_="note"),
+        bullets(references, class_="references"),
+    )
 
 
 def attention_overlay(

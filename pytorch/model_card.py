@@ -21,7 +21,7 @@ Answers a photograph with one English sentence.
   {embedding}-dimensional embeddings.
 
 ## Data
-Trained on the train split of `{dataset}` ({train_images} images), tuned on its dev split
+Trained on the train split of `{dataset}` ({train_images} images{mirrored}), tuned on its dev split
 ({images} images). No image of the test split was used. {terms}
 
 ## Scores
@@ -55,6 +55,7 @@ def model_card(captioner: Captioner, *, name: str, terms: str) -> str:
     encoder, config, metrics = captioner.encoder, captioner.decoder.config, captioner.metrics
     scores: Mapping[str, float] = metrics["scores"]
     recipe: Mapping[str, Any] = metrics["training"][-1]
+    was_mirrored = any(recipe["flip"] for recipe in metrics["training"])
     facts: dict[str, Any] = {
         "name": name,
         "encoder": encoder.name,
@@ -66,6 +67,7 @@ def model_card(captioner: Captioner, *, name: str, terms: str) -> str:
         "embedding": config.embedding_size,
         "words": len(captioner.vocabulary),
         "train_images": recipe["train_images"],
+        "mirrored": ", also in a mirror" if was_mirrored else "",
         "terms": terms,
         "score_names": " | ".join(map(label, scores)),
         "rules": " | ".join("---" for _ in scores),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import functools
 import json
+import math
 import os
 import pickle
 from collections.abc import Mapping, Sequence
@@ -18,10 +19,11 @@ from pytorch.training import EpochResult, TrainingError
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
-CONFIG, STATE, LOG, TENSORBOARD, CHECKPOINT = (
+CONFIG, STATE, LOG, REPORT, TENSORBOARD, CHECKPOINT = (
     "config.json",
     "state.pt",
     "log.csv",
+    "report.html",
     "tensorboard",
     "checkpoint",
 )
@@ -33,6 +35,7 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.checkpoint = path / CHECKPOINT
+        self._events: SummaryWriter | None = None
 
     def begin(self, config: Mapping[str, Any], *, resume: bool) -> None:
         """Write the effective configuration, or make sure that it is the one to go on with.
@@ -93,12 +96,24 @@ class RunFolder:
             for result in history:
                 row = [result.epoch, result.objective, result.loss, result.training_seconds]
                 writer.writerow([*row, *result.scores.values()])
+        self._write_events(history[-1])
+
+    def write_report(self, page: str) -> None:
+        """Write the page that describes the run, in place of a former one."""
+        (self.path / REPORT).write_text(page, encoding="utf-8")
+
+    def _write_events(self, result: EpochResult) -> None:
         writer_class = _summary_writer()
-        if writer_class is not None:
-            with writer_class(str(self.path / TENSORBOARD)) as summary:
-                summary.add_scalar("loss", history[-1].loss, history[-1].epoch)
-                for name, score in history[-1].scores.items():
-                    summary.add_scalar(name, score, history[-1].epoch)
+        if writer_class is None:
+            return
+        if self._events is None:
+            # A killed run repeats an epoch when it is resumed; this hides what was written before.
+            self._events = writer_class(str(self.path / TENSORBOARD), purge_step=result.epoch)
+        if math.isfinite(result.loss):
+            self._events.add_scalar("loss", result.loss, result.epoch)
+        for name, score in result.scores.items():
+            self._events.add_scalar(f"dev/{name}", score, result.epoch)
+        self._events.flush()
 
 
 @functools.cache

@@ -111,13 +111,13 @@ def search(decoder: Decoder, regions: Tensor, config: DecodingConfig) -> Found:
     return _best_first(captions, totals, config.length_normalization)
 
 
-@torch.inference_mode()
-def sample(decoder: Decoder, regions: Tensor, config: DecodingConfig) -> Tensor:
-    """Word numbers (B, K, T) of captions drawn from the model's own distribution, unordered.
+def sample(decoder: Decoder, regions: Tensor, config: DecodingConfig) -> Found:
+    """The `beam_size` captions of each image drawn from the model's own distribution, unordered.
 
-    Chance comes from torch's global generator, as that of dropout does.
+    Gradients flow through the log-probabilities. Chance comes from torch's global generator, as
+    that of dropout does.
     """
-    return _grow(decoder, regions, config, _by_chance)[0]
+    return Found(*_grow(decoder, regions, config, _by_chance))
 
 
 def _grow(

@@ -4,7 +4,7 @@ Rennie et al., "Self-critical Sequence Training for Image Captioning", 2017. The
 captions and is scored by CIDEr-D against the references; the score of its own greedy caption is
 the baseline. Words of samples above it become more probable, those of samples below it less.
 
-Axis letters: B images, K samples of an image, N = B * K, T words, R regions, C channels.
+Axis letters: B images, K samples of an image, T words, R regions, C channels.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pytorch.datasets import Example
 from pytorch.decoders import Decoder
 from pytorch.distributed import mean_over_processes, own_share
 from pytorch.metrics import CiderD
-from pytorch.search import DecodingConfig, read_captions, sample, search
+from pytorch.search import DecodingConfig, sample, search
 from pytorch.split_data import SplitData
 from pytorch.tokenization import tokenize
 from pytorch.vocabulary import END, Vocabulary
@@ -104,23 +104,14 @@ def self_critical_loss(
 ) -> Tensor:
     """Loss of one batch of images, from their region features (B, R, C) and rows in the split.
 
-    Dropout is off throughout. The samples must come from the very distribution whose gradient is
-    taken: with dropout in one of them only, the baseline no longer cancels out, and the model
-    unlearnt within two epochs.
+    A decoder in training mode drops out units as it does in teacher forcing, in the greedy
+    captions too. The gradient is taken of the very pass that drew the samples: another pass would
+    drop other units, and be another distribution than the one they were drawn from.
     """
-    decoder.eval()
     greedy = DecodingConfig(beam_size=1, max_words=max_words)
     baseline = reward(rows, search(decoder, regions, greedy).words)  # (B, 1)
-    drawn = DecodingConfig(beam_size=samples, max_words=max_words)
-    captions = sample(decoder, regions, drawn).clone()  # (B, K, T)
-    advantage = (reward(rows, captions) - baseline).flatten()  # (N,)
-
-    words = captions.flatten(0, 1)  # (N, T)
-    steps, _ = read_captions(decoder, regions.repeat_interleave(samples, dim=0), words)
-    is_word = words != Vocabulary.pad
-    # Padding has no probability; its place is taken by any word that has one, and not counted.
-    places = words.masked_fill(~is_word, Vocabulary.end).unsqueeze(2)  # (N, T, 1)
-    chosen = steps.gather(2, places).squeeze(2)[is_word]
-    weights = advantage.unsqueeze(1).expand_as(words)[is_word]
+    drawn = sample(decoder, regions, DecodingConfig(beam_size=samples, max_words=max_words))
+    advantage = reward(rows, drawn.words) - baseline  # (B, K)
+    is_word = drawn.words != Vocabulary.pad
     # The mean over the processes is then that of the words of the whole batch.
-    return -(weights * chosen).sum() / mean_over_processes(is_word.sum())
+    return -(advantage * drawn.log_probabilities).sum() / mean_over_processes(is_word.sum())

@@ -18,7 +18,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from pytorch.datasets import Example
 from pytorch.decoders import Decoder
-from pytorch.distributed import mean_over_processes, own_share
+from pytorch.distributed import own_share, share_count
 from pytorch.encoders import Encoder
 from pytorch.split_data import SplitData
 from pytorch.tokenization import tokenize
@@ -48,11 +48,13 @@ class CaptionBatches:
     def __len__(self) -> int:
         return math.ceil(len(self.pairs) / self.batch_size)
 
-    def of_epoch(self, epoch: int) -> Iterator[tuple[list[int], Tensor]]:
-        """Rows of the images, and their captions as word numbers (B, T), `<pad>` at the end.
+    @property
+    def mean_words(self) -> float:
+        """Words to predict in a batch, `<end>` included, on average."""
+        return sum(len(caption) - 1 for _, caption in self.pairs) / len(self)
 
-        Of each batch, they are this process's share.
-        """
+    def of_epoch(self, epoch: int) -> Iterator[tuple[list[int], Tensor]]:
+        """Rows of the images, and their captions as word numbers (B, T), `<pad>` at the end."""
         shuffler = random.Random(f"{self.seed}-{epoch}")  # noqa: S311
         pairs = shuffler.sample(self.pairs, len(self.pairs))
         together = self.batch_size * BATCHES_SORTED_TOGETHER
@@ -64,7 +66,7 @@ class CaptionBatches:
                 for first in range(0, len(chunk), self.batch_size)
             ]
         shuffler.shuffle(batches)
-        for batch in map(own_share, batches):
+        for batch in batches:
             rows = [row for row, _ in batch]
             captions = [caption for _, caption in batch]
             yield rows, pad_sequence(captions, batch_first=True, padding_value=Vocabulary.pad)
@@ -94,27 +96,35 @@ class TeacherForcing:
         self.caption_batches = CaptionBatches(
             data.examples, vocabulary, batch_size=batch_size, seed=seed
         )
+        self.mean_words = self.caption_batches.mean_words
         self.label_smoothing = label_smoothing
         self.attention_penalty = attention_penalty
 
     def __len__(self) -> int:
         return len(self.caption_batches)
 
-    def batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Features (B, R, C), or images (B, 3, S, S), and captions as word numbers (B, T)."""
+    def batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor, int]]:
+        """This process's share of each batch, and how many captions the whole batch has.
+
+        The share is features (B, R, C), or images (B, 3, S, S), and word numbers (B, T).
+        """
         return one_ahead(
-            (self._read(rows), captions) for rows, captions in self.caption_batches.of_epoch(epoch)
+            (self._read(own_share(rows)), own_share(captions), len(rows))
+            for rows, captions in self.caption_batches.of_epoch(epoch)
         )
 
-    def loss(self, decoder: Decoder, batch: tuple[Tensor, Tensor]) -> Tensor:
-        """Loss of one batch."""
-        inputs, captions = (part.to(decoder.bias.device) for part in batch)
+    def loss(self, decoder: Decoder, batch: tuple[Tensor, Tensor, int]) -> Tensor:
+        """Loss of one share; the mean over the processes is the whole batch's."""
+        inputs, captions, size = batch
+        inputs, captions = inputs.to(decoder.bias.device), captions.to(decoder.bias.device)
         regions = inputs if self.encoder is None else self.encoder(inputs)  # (B, R, C)
         logits, attention = decoder(regions, captions[:, :-1])
         return caption_loss(
             logits,
             captions[:, 1:],
             attention,
+            mean_words=self.mean_words / share_count(size),
+            mean_captions=size / share_count(size),
             label_smoothing=self.label_smoothing,
             attention_penalty=self.attention_penalty,
         )
@@ -140,27 +150,32 @@ def caption_loss(
     targets: Tensor,
     attention: Tensor | None,
     *,
+    mean_words: float,
+    mean_captions: float,
     label_smoothing: float,
     attention_penalty: float,
 ) -> Tensor:
-    """Mean cross-entropy per word, plus the doubly stochastic attention term.
+    """Cross-entropy per word, plus the doubly stochastic attention term.
 
     `logits` (B, T, V), `targets` (B, T), `attention` (B, T, R) or None. The term asks that every
     region be looked at over the whole caption (Xu et al. 2015, section 4.2.1).
 
-    The shares of a batch have weights such that the mean over the processes is the whole batch's.
+    The cross-entropy is summed over the words and divided by `mean_words`, those of an average
+    batch. Captions of a batch are equally long: divided by its own words, those of short captions
+    would count for more than those of long ones, and the model would learn to end too early. The
+    term is summed over the captions in the same way and divided by `mean_captions`.
     """
-    is_word = targets != Vocabulary.pad  # (B, T)
-    words = is_word.sum()
     loss = functional.cross_entropy(
         logits.flatten(0, 1),
         targets.flatten(),
         ignore_index=Vocabulary.pad,
         label_smoothing=label_smoothing,
-    ) * (words / mean_over_processes(words))
+        reduction="sum",
+    )
+    loss = loss / mean_words
     if attention is None:
         return loss
-    captions = targets.new_tensor(len(targets))
-    penalty = attention_penalty * (captions / mean_over_processes(captions))
-    looked = (attention * is_word.unsqueeze(2)).sum(dim=1)  # (B, R)
-    return loss + penalty * (1 - looked).square().mean()
+    is_word = (targets != Vocabulary.pad).unsqueeze(2)  # (B, T, 1)
+    looked = (attention * is_word).sum(dim=1)  # (B, R)
+    unevenness = (1 - looked).square().mean(dim=1).sum() / mean_captions
+    return loss + attention_penalty * unevenness

@@ -7,7 +7,7 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
@@ -26,7 +26,7 @@ from pytorch.distributed import (
     writer_first,
 )
 from pytorch.encoders import Encoder
-from pytorch.evaluation import evaluate
+from pytorch.evaluation import Evaluation, evaluate
 from pytorch.schedules import constant
 from pytorch.self_critical import SelfCritical
 from pytorch.split_data import SplitData
@@ -41,7 +41,7 @@ class TrainingError(Exception):
 
 @dataclass(frozen=True)
 class EpochResult:
-    """What one epoch cost and brought."""
+    """What one epoch cost and brought; `captions` are those of the dev images, by their names."""
 
     epoch: int
     objective: str
@@ -50,6 +50,7 @@ class EpochResult:
     training_seconds: float
     evaluation_seconds: float
     is_best: bool
+    captions: dict[str, str] = field(repr=False)
 
 
 class Objective(Protocol):
@@ -309,7 +310,8 @@ class Trainer:
     def _score(self, epoch: int, objective: str, loss: float, seconds: float) -> EpochResult:
         """Evaluate the captioner on dev, and remember its weights if they are the best so far."""
         start = time.perf_counter()
-        scores = from_writer(self._dev_scores)
+        evaluation = from_writer(self._evaluate)
+        scores = evaluation.scores
         result = EpochResult(
             epoch=epoch,
             objective=objective,
@@ -318,15 +320,16 @@ class Trainer:
             training_seconds=seconds,
             evaluation_seconds=time.perf_counter() - start,
             is_best=self.best is None or scores["CIDEr-D"] > self.best.scores["CIDEr-D"],
+            captions=dict(zip(self.dev_data.features.names, evaluation.captions, strict=True)),
         )
         self.history.append(result)
         if result.is_best:
             self._remember_best()
         return result
 
-    def _dev_scores(self) -> dict[str, float]:
+    def _evaluate(self) -> Evaluation:
         dev = self._as_seen_now(self.dev_data)
-        return evaluate(self.captioner, dev.features, dev.examples, progress=self.progress).scores
+        return evaluate(self.captioner, dev.features, dev.examples, progress=self.progress)
 
     def _remember_best(self) -> None:
         self.best_weights = {"decoder": copy.deepcopy(self.captioner.decoder.state_dict())}

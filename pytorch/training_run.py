@@ -21,6 +21,7 @@ from pytorch.run_folder import RunFolder
 from pytorch.split_data import split_data
 from pytorch.tokenization import tokenize
 from pytorch.training import EpochResult, Trainer
+from pytorch.training_report import training_report
 from pytorch.vocabulary import Vocabulary
 
 
@@ -39,14 +40,20 @@ def run_training(
 
     The checkpoint is written whenever an epoch is the best so far, so one that is interrupted
     leaves the best until then. The folder keeps the log, and after each epoch all that `resume`
-    needs to go on as if nothing had happened. Returns the best epoch. Raises CheckpointError,
-    EncoderError, DatasetError or TrainingError with a sentence.
+    needs to go on as if nothing had happened; in the end, however it comes, a report of the epochs
+    that were run. Returns the best epoch. Raises CheckpointError, EncoderError, DatasetError or
+    TrainingError with a sentence.
 
     Of several processes (see `distributed`), the writer alone writes and calls `on_epoch`.
     """
+    options = {
+        "dataset": dataset.name,
+        "root": dataset.root,
+        "processes": process_count(),
+        **config.flat(),
+    }
     if is_writer():
-        origin = {"dataset": dataset.name, "root": dataset.root, "processes": process_count()}
-        folder.begin({**origin, **config.flat()}, resume=resume)
+        folder.begin(options, resume=resume)
     progress = progress and is_writer()
     device = default_device()
     # The seed decides the first weights as well as the order of the batches.
@@ -85,12 +92,17 @@ def run_training(
             )
             card = model_card(captioner, name=output.name, terms=dataset.terms)
             save_checkpoint(output, captioner, model_card=card)
-        # In this order: a kill in between repeats the epoch and writes the same checkpoint again.
-        folder.save_state(state)
+        # In this order: a kill in between repeats the epoch and writes the same files again.
         folder.write_log(trainer.history)
+        folder.save_state(state)
         on_epoch(result)
 
-    return trainer.run(keep, score_first=config.model.init_from is not None, progress=progress)
+    try:
+        return trainer.run(keep, score_first=config.model.init_from is not None, progress=progress)
+    finally:
+        if trainer.history and is_writer():  # a run that is stopped has a report too
+            title = f"Training run {folder.path.name}"
+            folder.write_report(training_report(title, dataset, options, trainer.history))
 
 
 def load_encoder(config: RunConfig) -> Encoder:

@@ -53,11 +53,12 @@ def tiny_decoder(
     return decoder.eval()
 
 
-def random_encoder(name: str, *, grid_size: int = 2) -> Encoder:
+def random_encoder(name: str, *, grid_size: int = 2, images: torch.Tensor | None = None) -> Encoder:
     """An encoder with random weights whose features are of a common size and tell images apart.
 
-    Its batch normalisation knows the statistics of some noise. With those of a new network the
-    numbers would grow or fade from layer to layer, beyond what half precision can hold.
+    Its batch normalisation knows the statistics of these preprocessed `images` (B, 3, S, S), else
+    of some noise. With those of a new network the numbers would grow or fade from layer to layer,
+    beyond what half precision can hold.
     """
     encoder = Encoder(name, grid_size=grid_size)
     encoder.trunk.train()
@@ -65,7 +66,7 @@ def random_encoder(name: str, *, grid_size: int = 2) -> Encoder:
         if isinstance(layer, torch.nn.BatchNorm2d):
             layer.momentum = 1.0
     with torch.no_grad():
-        encoder.trunk(torch.randn(4, 3, 96, 96))
+        encoder.trunk(torch.randn(4, 3, 96, 96) if images is None else images)
     return encoder.eval()
 
 

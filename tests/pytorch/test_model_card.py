@@ -5,10 +5,14 @@ from pytorch.model_card import model_card
 from tests.tiny import tiny_captioner
 
 
+def recipe(*, flip):
+    return {"train_images": 6, "flip": flip}
+
+
 @pytest.fixture(scope="module")
 def captioner():
     captioner = tiny_captioner()
-    captioner.metrics |= {"images": 2, "training": [{"train_images": 6}]}
+    captioner.metrics |= {"images": 2, "training": [recipe(flip=False)]}
     return captioner
 
 
@@ -34,3 +38,11 @@ def test_it_says_that_weights_were_fine_tuned(captioner, monkeypatch):
     assert "`efficientnet_lite0`, partly fine-tuned" in card(captioner)
     assert "trained on together with the decoder" in card(captioner)
     assert "frozen" not in card(captioner)
+
+
+def test_it_says_that_images_were_also_seen_in_a_mirror_in_any_of_the_trainings(
+    captioner, monkeypatch
+):
+    assert "(6 images), tuned" in card(captioner)
+    monkeypatch.setitem(captioner.metrics, "training", [recipe(flip=True), recipe(flip=False)])
+    assert "(6 images, also in a mirror), tuned" in card(captioner)

@@ -1,7 +1,9 @@
 import csv
+import math
 
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from pytorch.run_folder import RunFolder
 from pytorch.training import EpochResult, TrainingError
@@ -11,8 +13,10 @@ STATE = {"epoch": 1, "weights": {"bias": torch.ones(2)}}
 
 
 def result(epoch, loss=1.5):
-    scores = {"BLEU-4": 0.1 * epoch, "CIDEr-D": 0.2 * epoch}
-    return EpochResult(epoch, "teacher forcing", loss, scores, 10.0, 1.0, is_best=True)
+    scores = {"BLEU-4": 0.25 * epoch, "CIDEr-D": 0.5 * epoch}
+    return EpochResult(
+        epoch, "teacher forcing", loss, scores, 10.0, 1.0, is_best=True, captions={"a.jpg": "a dog"}
+    )
 
 
 @pytest.fixture
@@ -64,6 +68,43 @@ def test_the_log_has_a_row_for_each_epoch(folder):
     with (folder.path / "log.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [(row["epoch"], row["loss"], row["CIDEr-D"]) for row in rows] == [
-        ("1", "1.5", "0.2"),
-        ("2", "0.5", "0.4"),
+        ("1", "1.5", "0.5"),
+        ("2", "0.5", "1.0"),
     ]
+
+
+def scalars(folder):
+    """What TensorBoard reads: (step, value) pairs by their tag."""
+    accumulator = EventAccumulator(str(folder.path / "tensorboard"))
+    accumulator.Reload()
+    return {
+        tag: [(event.step, event.value) for event in accumulator.Scalars(tag)]
+        for tag in accumulator.Tags()["scalars"]
+    }
+
+
+def test_tensorboard_has_the_loss_and_scores_of_each_epoch(folder):
+    history = [result(0, loss=math.nan), result(1), result(2, loss=0.5)]
+    for count in (1, 2, 3):
+        folder.write_log(history[:count])
+    assert scalars(folder) == {
+        "loss": [(1, 1.5), (2, 0.5)],
+        "dev/BLEU-4": [(0, 0.0), (1, 0.25), (2, 0.5)],
+        "dev/CIDEr-D": [(0, 0.0), (1, 0.5), (2, 1.0)],
+    }
+
+
+def test_tensorboard_sees_an_epoch_once_that_was_repeated_after_a_kill(folder):
+    history = [result(1), result(2), result(3, loss=0.5)]
+    folder.write_log(history[:1])
+    folder.write_log([result(1), result(2, loss=0.75)])
+    resumed = RunFolder(folder.path)
+    resumed.write_log(history[:2])
+    resumed.write_log(history)
+    assert scalars(folder)["loss"] == [(1, 1.5), (2, 1.5), (3, 0.5)]
+
+
+def test_a_report_takes_the_place_of_the_former(folder):
+    folder.write_report("<p>Much of epoch 1</p>")
+    folder.write_report("<p>epoch 2 é</p>")
+    assert (folder.path / "report.html").read_text(encoding="utf-8") == "<p>epoch 2 é</p>"

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytorch.decoders import INJECTIONS
-from pytorch.search import DecodingConfig, search, word_log_probabilities
+from pytorch.search import DecodingConfig, sample, search, word_log_probabilities
 from pytorch.vocabulary import Vocabulary
 from tests.tiny import tiny_decoder
 
@@ -240,3 +240,26 @@ class TestNucleusSampling:
 def test_an_option_out_of_range_is_refused(option, message):
     with pytest.raises(ValueError, match=message):
         DecodingConfig(**option)
+
+
+@every_injection
+def test_a_sample_comes_with_its_log_probability(injection):
+    decoder = tiny_decoder(injection)
+    drawn = sample(decoder, regions(0), DecodingConfig(beam_size=3, max_words=8))
+    for image, captions, totals in zip(
+        regions(0).split(1), drawn.words, drawn.log_probabilities, strict=True
+    ):
+        for caption, total in zip(captions, totals, strict=True):
+            expected = log_probability(decoder, image, trimmed(caption))
+            assert total.item() == pytest.approx(expected, abs=1e-4)
+
+
+@every_injection
+def test_the_log_probability_of_a_sample_teaches_the_decoder(injection):
+    decoder = tiny_decoder(injection)
+    drawn = sample(decoder, regions(0), DecodingConfig(beam_size=3, max_words=8))
+    drawn.log_probabilities.sum().backward()
+    for name, weight in decoder.named_parameters():
+        assert weight.grad is not None, name
+        assert weight.grad.isfinite().all(), name
+        assert weight.grad.any(), name

@@ -13,7 +13,12 @@ EXAMPLES = tuple(
     Example(f"{first}{second}.jpg", (f"a {first} {second}", f"the {second} is {first}"))
     for first, second in itertools.product(["red", "black", "small"], ["dog", "cat", "person"])
 )
-TERMS = {"label_smoothing": 0.05, "attention_penalty": 1.0}
+TERMS = {
+    "mean_words": 3.0,
+    "mean_captions": 1.0,
+    "label_smoothing": 0.05,
+    "attention_penalty": 1.0,
+}
 
 
 class TestBatches:
@@ -42,6 +47,12 @@ class TestBatches:
     def test_the_length_is_the_number_of_batches(self):
         assert len(list(self.batches.of_epoch(1))) == len(self.batches) == 5
 
+    def test_the_mean_words_are_those_to_predict_in_a_batch(self):
+        words = [
+            (captions[:, 1:] != Vocabulary.pad).sum() for _, captions in self.batches.of_epoch(1)
+        ]
+        assert self.batches.mean_words == sum(words) / 5
+
     def test_captions_of_similar_length_are_batched_together(self):
         for _, captions in self.batches.of_epoch(1):
             lengths = (captions != Vocabulary.pad).sum(dim=1)
@@ -58,6 +69,14 @@ class TestLoss:
         expected = caption_loss(logits, targets, attention, **TERMS)
         attention[0, 3:] += 1
         torch.testing.assert_close(caption_loss(changed, targets, attention, **TERMS), expected)
+
+    def test_a_word_counts_alike_in_short_and_long_captions(self):
+        logits = torch.rand(2, 5, 18, generator=torch.Generator().manual_seed(0))
+        targets = torch.tensor([[4, 2, 0, 0, 0], [6, 7, 8, 9, 2]])
+        together = caption_loss(logits, targets, None, **TERMS)
+        short = caption_loss(logits[:1, :2], targets[:1, :2], None, **TERMS)
+        long = caption_loss(logits[1:], targets[1:], None, **TERMS)
+        torch.testing.assert_close(short + long, together)
 
     def test_looking_at_every_region_once_costs_nothing(self):
         logits, targets = torch.rand(1, 2, 18), torch.tensor([[4, 2]])

@@ -1,8 +1,10 @@
 import dataclasses
 import json
+import re
 
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from pytorch.checkpoints import load_captioner
 from pytorch.datasets import load_dataset
@@ -11,6 +13,7 @@ from pytorch.evaluation import evaluate
 from pytorch.run_config import run_config
 from pytorch.run_folder import RunFolder
 from pytorch.split_data import split_data
+from pytorch.tokenization import sentence
 from pytorch.training_run import run_training
 from tests.colours import write_colours
 
@@ -26,7 +29,9 @@ OPTIONS = {
 }
 
 
-def run(dataset, folder, *, cache, output=None, on_epoch=lambda result: None, **changes):
+def run(
+    dataset, folder, *, cache, output=None, on_epoch=lambda result: None, resume=False, **changes
+):
     folder = RunFolder(folder)
     return run_training(
         dataset,
@@ -35,6 +40,7 @@ def run(dataset, folder, *, cache, output=None, on_epoch=lambda result: None, **
         output=output or folder.checkpoint,
         cache_dir=cache,
         on_epoch=on_epoch,
+        resume=resume,
     )
 
 
@@ -131,6 +137,35 @@ def test_flipped_and_skipped_images_are_told_and_change_no_vocabulary(trained, t
     assert recipe["skipped_images"] == {"train": {absent: "missing"}, "dev": {}}
     # Each image has "a", "square" and "is" twice, and all else once.
     assert load_captioner(model).vocabulary.words[4:] == ("a", "is", "square")
+
+
+def test_a_stopped_run_has_a_report_and_a_resumed_one_tells_all_epochs(trained, tmp_path):
+    dataset, _, results, _ = trained
+    folder = tmp_path / "run"
+
+    def stop_after_the_second(result):
+        if result.epoch == 2:
+            raise KeyboardInterrupt
+
+    def captions_in_the_report():
+        page = (folder / "report.html").read_text(encoding="utf-8")
+        return re.findall(r'<li value="(\d+)"><(?:span|strong)>(.*?)</', page)
+
+    def captions_of(epochs):
+        return [
+            (str(result.epoch), sentence(result.captions[example.image].split()))
+            for example in dataset.split("dev")
+            for result in results[:epochs]
+        ]
+
+    with pytest.raises(KeyboardInterrupt):
+        run(dataset, folder, cache=tmp_path, on_epoch=stop_after_the_second, epochs=3)
+    assert captions_in_the_report() == captions_of(2)
+    run(dataset, folder, cache=tmp_path, epochs=3, resume=True)
+    assert captions_in_the_report() == captions_of(3)
+    accumulator = EventAccumulator(str(folder / "tensorboard"))
+    accumulator.Reload()
+    assert [event.step for event in accumulator.Scalars("dev/CIDEr-D")] == [1, 2, 3]
 
 
 def test_an_unknown_layer_stops_before_anything_is_computed(trained, tmp_path):

@@ -117,11 +117,17 @@ def test_stopped_with_ctrl_c_it_keeps_the_best_checkpoint_so_far(base_dir):
     assert re.search(r"Stopped\. Best epoch \d+, .*; written to .* Go on with --resume\.", errors)
     assert "Traceback" not in errors
     assert (output / "config.json").is_file()
+    assert (base_dir / "run" / "report.html").is_file()
 
 
 def losses(run):
     with (run / "log.csv").open() as file:
         return [float(row["loss"]) for row in csv.DictReader(file)]
+
+
+def sample_captions(run):
+    page = (run / "report.html").read_text(encoding="utf-8")
+    return re.findall(r'<li value="(\d+)"><(?:span|strong)>(.*?)</', page)
 
 
 def test_a_killed_run_resumes_as_if_nothing_had_happened(base_dir):
@@ -143,6 +149,8 @@ def test_a_killed_run_resumes_as_if_nothing_had_happened(base_dir):
     subprocess.run(command(whole), cwd=PROJECT, check=True, capture_output=True)
     assert len(losses(whole)) == 6
     assert losses(killed) == pytest.approx(losses(whole), abs=1e-6)
+    assert sample_captions(killed) == sample_captions(whole)
+    assert {epoch for epoch, _ in sample_captions(killed)} == set("123456")
     first, second = (
         load_file(run / "checkpoint" / "weights.safetensors") for run in (killed, whole)
     )
