@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from pytorch.distributed import processes
 from tests.parallel_worker import run, trainer
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -99,3 +100,15 @@ def test_the_self_critical_losses_of_the_shares_have_the_mean_of_all_their_words
     assert words[0] != words[1]
     expected = sum(share["alone"] * share["words"] for share in shares) / sum(words)
     assert sum(share["loss"] for share in shares) / 2 == pytest.approx(expected, rel=1e-5)
+
+
+def test_every_process_needs_a_gpu_of_its_own_where_there_are_any(monkeypatch):
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "third of three")
+    monkeypatch.setenv("LOCAL_RANK", "2")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with (
+        pytest.raises(ValueError, match=r"there are 2\. Start torchrun with --nproc-per-node 2"),
+        processes(),
+    ):
+        pass
