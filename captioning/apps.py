@@ -9,5 +9,5 @@ class CaptioningConfig(AppConfig):
     name = "captioning"
 
     def ready(self) -> None:
-        """Register the system checks, which Django finds by their import."""
-        from captioning import checks  # noqa: F401, PLC0415
+        """Register the system checks and signals, which Django finds by their import."""
+        from captioning import checks, signals  # noqa: F401, PLC0415

@@ -6,23 +6,33 @@ import dataclasses
 import functools
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from PIL import Image
 
-from pytorch.checkpoint_files import CheckpointError, CheckpointMissingError, verify_files
+from pytorch.checkpoint_files import (
+    MODEL_CARD,
+    CheckpointError,
+    CheckpointMissingError,
+    verify_files,
+)
 
 if TYPE_CHECKING:
     from pytorch.captioner import Caption, Captioner
+    from pytorch.search import DecodingConfig
 
 __all__ = [
     "CheckpointError",
     "CheckpointMissingError",
+    "Decoding",
     "EngineError",
     "caption_photographs",
+    "decoding_settings",
     "get_captioner",
+    "read_model_card",
     "start",
     "verify_checkpoint",
 ]
@@ -42,6 +52,22 @@ class EngineError(Exception):
     def __init__(self, message: str, *, permanent: bool) -> None:
         super().__init__(message)
         self.permanent = permanent
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How captions are searched for; None leaves it to the checkpoint.
+
+    With `top_p`, words are drawn by chance from the most probable ones that together reach that
+    probability; the same `seed` gives the same captions.
+    """
+
+    beam_size: int | None = None
+    """Captions that the search keeps at every word; all of them are candidates."""
+    candidates: int | None = None
+    """How many of the candidates are returned at most, the caption itself included."""
+    top_p: float | None = None
+    seed: int | None = None
 
 
 def verify_checkpoint() -> None:
@@ -67,24 +93,66 @@ def get_captioner() -> Captioner:
 
 
 def caption_photographs(
-    photographs: Sequence[Image.Image], *, beam_size: int | None = None
+    photographs: Sequence[Image.Image], decoding: Decoding | None = None
 ) -> list[Caption]:
-    """Caption each RGB image; `beam_size` replaces the checkpoint's own.
+    """Caption each RGB image.
 
     Raises EngineError.
     """
     captioner = get_captioner()
-    decoding = captioner.decoding
-    if beam_size is not None:
-        decoding = dataclasses.replace(decoding, beam_size=beam_size)
+    decoding = decoding or Decoding()
     try:
         with _captioning:
-            return captioner.caption(photographs, decoding=decoding)
+            captions = captioner.caption(photographs, decoding=_search_for(decoding, captioner))
     except (MemoryError, RuntimeError) as error:  # torch reports a full GPU as a RuntimeError
         raise EngineError(
             "The photograph could not be captioned just now. Please try again in a minute.",
             permanent=False,
         ) from error
+    return [_with_candidates(caption, decoding.candidates) for caption in captions]
+
+
+def decoding_settings(decoding: Decoding) -> dict[str, Any]:
+    """Return all settings that a caption depends on, besides the checkpoint, as plain data.
+
+    Raises EngineError.
+    """
+    captioner = get_captioner()
+    config = dataclasses.asdict(_search_for(decoding, captioner))
+    return config | {"candidates": decoding.candidates or config["beam_size"]}
+
+
+def read_model_card() -> str:
+    """Read the model card of the configured checkpoint, in Markdown.
+
+    Raises EngineError where it has none.
+    """
+    path = settings.CAPTIONER_CHECKPOINT / MODEL_CARD
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise EngineError(
+            f"This model has no model card: {path.name} is missing from its checkpoint.",
+            permanent=True,
+        ) from error
+
+
+def _search_for(decoding: Decoding, captioner: Captioner) -> DecodingConfig:
+    """Return the checkpoint's own decoding with what was asked for in its place."""
+    asked: dict[str, Any] = {
+        "beam_size": decoding.beam_size,
+        "top_p": decoding.top_p,
+        "sampling_seed": decoding.seed,
+    }
+    changes = {name: value for name, value in asked.items() if value is not None}
+    return dataclasses.replace(captioner.decoding, **changes)
+
+
+def _with_candidates(caption: Caption, most: int | None) -> Caption:
+    """Keep the best candidates of a caption, `most` with itself; all where that is None."""
+    if most is None:
+        return caption
+    return dataclasses.replace(caption, candidates=caption.candidates[: most - 1])
 
 
 @functools.lru_cache(maxsize=1)

@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
 from PIL import Image
 
+from captioning import engine
 from captioning.photographs import (
     FORMATS_IN_WORDS,
     MAX_PIXELS,
@@ -19,6 +20,9 @@ from captioning.photographs import (
 from captioning.uploads import MAX_UPLOAD_BYTES
 
 MAX_MEGABYTES = MAX_UPLOAD_BYTES // 1_000_000
+MAX_BEAM_SIZE = 10
+MAX_SEED = 2**31 - 1
+DEFAULT_TOP_P = 0.9
 
 
 class PhotographField(forms.FileField):
@@ -44,12 +48,92 @@ class PhotographField(forms.FileField):
             raise ValidationError(error.message, code=error.code) from error
 
 
-class PhotographForm(forms.Form):
-    """One photograph to caption."""
+def _optional_number(label: str, least: float, most: float) -> dict[str, Any]:
+    """Arguments of a field for a number, with one message for all that can be wrong with it."""
+    message = f"{label}: choose a number from {least} to {most}."
+    return {
+        "label": label,
+        "min_value": least,
+        "max_value": most,
+        "required": False,
+        "error_messages": dict.fromkeys(("invalid", "min_value", "max_value"), message),
+    }
+
+
+def _own_beam_size() -> int:
+    return engine.get_captioner().decoding.beam_size
+
+
+class DecodingForm(forms.Form):
+    """How to search for captions. What is left empty is the model's own choice."""
+
+    beam_size = forms.IntegerField(
+        **_optional_number("Beam size", 1, MAX_BEAM_SIZE),
+        initial=_own_beam_size,
+        help_text="Captions that the search keeps at every word. More is slower.",
+    )
+    candidates = forms.IntegerField(
+        **_optional_number("Candidates", 1, MAX_BEAM_SIZE),
+        initial=_own_beam_size,
+        help_text="How many of them to list, the best one included.",
+    )
+    creative = forms.BooleanField(
+        required=False,
+        help_text="Draw words by chance, instead of searching for the most probable caption.",
+    )
+    top_p = forms.FloatField(
+        **_optional_number("Top-p", 0.05, 1),
+        initial=DEFAULT_TOP_P,
+        widget=forms.NumberInput(attrs={"step": "0.05"}),
+        help_text="Draw from the most probable words that together reach this. More is bolder.",
+    )
+    seed = forms.IntegerField(
+        **_optional_number("Seed", 0, MAX_SEED),
+        initial=0,
+        help_text="The same seed draws the same caption again.",
+    )
+
+    @property
+    def decoding_errors(self) -> bool:
+        """Whether one of the options is refused."""
+        return any(name in self.errors for name in DecodingForm.base_fields)
+
+    @property
+    def decoding(self) -> engine.Decoding:
+        """What a valid form asks for."""
+        options = self.cleaned_data
+        creative = options["creative"]
+        return engine.Decoding(
+            beam_size=options["beam_size"],
+            candidates=options["candidates"],
+            top_p=(options["top_p"] or DEFAULT_TOP_P) if creative else None,
+            seed=(options["seed"] or 0) if creative else None,
+        )
+
+
+class PhotographForm(DecodingForm):
+    """One photograph to caption, and how."""
 
     photograph = PhotographField(
         help_text=(
             f"{FORMATS_IN_WORDS}, at most {MAX_MEGABYTES} MB "
             f"and {MAX_PIXELS // 1_000_000} megapixels."
         )
+    )
+    keep = forms.BooleanField(
+        label="Keep this picture",
+        required=False,
+        initial=True,
+        help_text="In your library, for you alone.",
+    )
+
+
+class CorrectionForm(forms.Form):
+    """What a person says of a picture; nothing brings the model's caption back."""
+
+    correction = forms.CharField(
+        label="What would you say?",
+        required=False,
+        max_length=1000,
+        widget=forms.Textarea(attrs={"rows": 2}),
     )

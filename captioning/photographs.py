@@ -111,13 +111,39 @@ def open_photograph(file: IO[bytes]) -> Image.Image:
     return _upright(photograph, _orientation(image))
 
 
-def jpeg_data_uri(photograph: Image.Image) -> str:
-    """Write the photograph as a JPEG of at most SHOWN_SIDE pixels in a `data:` address."""
-    shown = photograph.copy()
-    shown.thumbnail((SHOWN_SIDE, SHOWN_SIDE), Image.Resampling.LANCZOS)
+def format_of(file: IO[bytes]) -> str:
+    """Name the format, one of FORMATS, of a file that `open_photograph` has read."""
+    file.seek(0)
+    name = _identify(file).format
+    file.seek(0)
+    return "JPEG" if name == "MPO" else str(name)
+
+
+def shown_copy(photograph: Image.Image) -> Image.Image:
+    """Return the photograph as a page shows it: its longest side at most SHOWN_SIDE pixels."""
+    return _smaller(photograph, SHOWN_SIDE)
+
+
+def jpeg(photograph: Image.Image, side: int) -> bytes:
+    """Write the photograph as a JPEG whose longest side is at most `side` pixels."""
+    return _jpeg(_smaller(photograph, side))
+
+
+def jpeg_data_uri(image: Image.Image) -> str:
+    """Write the image as a JPEG in a `data:` address."""
+    return f"data:image/jpeg;base64,{base64.b64encode(_jpeg(image)).decode()}"
+
+
+def _smaller(photograph: Image.Image, side: int) -> Image.Image:
+    smaller = photograph.copy()
+    smaller.thumbnail((side, side), Image.Resampling.LANCZOS)
+    return smaller
+
+
+def _jpeg(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
-    shown.save(buffer, "JPEG", quality=85)
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    image.save(buffer, "JPEG", quality=85)
+    return buffer.getvalue()
 
 
 def _identify(file: IO[bytes]) -> Image.Image:

@@ -1,15 +1,19 @@
 """Settings of the project. Everything has a default; the environment changes what may differ.
 
 The variables are DEBUG, SECRET_KEY, ALLOWED_HOSTS, CSRF_TRUSTED_ORIGINS, HTTPS,
-CAPTIONER_CHECKPOINT and LOG_LEVEL. https://docs.djangoproject.com/en/5.2/ref/settings/
+CAPTIONER_CHECKPOINT, MEDIA_ROOT, LOG_LEVEL, and for mail EMAIL_HOST, EMAIL_PORT, EMAIL_HOST_USER,
+EMAIL_HOST_PASSWORD, EMAIL_USE_TLS and DEFAULT_FROM_EMAIL.
+https://docs.djangoproject.com/en/5.2/ref/settings/
 """
 
+import os
 import warnings
 from pathlib import Path
 
 from imagecaptioner.environment import (
     read_bool,
     read_choice,
+    read_int,
     read_list,
     read_path,
     read_secret_key,
@@ -30,15 +34,24 @@ INSTALLED_APPS = [
     # `runserver` leaves static files to WhiteNoise too, so that they are served in one way.
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "accounts",
     "captioning",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "imagecaptioner.middleware.content_security_policy",
+    "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "captioning.owners.visitor_cookie",
 ]
 ROOT_URLCONF = "imagecaptioner.urls"
 WSGI_APPLICATION = "imagecaptioner.wsgi.application"
@@ -47,13 +60,55 @@ TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "DIRS": [BASE_DIR / "templates"],
-        "OPTIONS": {"context_processors": ["django.template.context_processors.request"]},
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
     }
 ]
-DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": BASE_DIR / "db.sqlite3"}}
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": BASE_DIR / "db.sqlite3",
+        # Several threads write. In WAL mode they do not keep others from reading; a transaction
+        # that begins by asking for the lock waits its turn, where one that read first would fail.
+        "OPTIONS": {
+            "timeout": 20,  # seconds
+            "transaction_mode": "IMMEDIATE",
+            "init_command": "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;",
+        },
+    }
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LANGUAGE_CODE = "en"
 USE_I18N = False
 TIME_ZONE = "UTC"
+
+# Accounts
+
+LOGIN_URL = "accounts:log_in"
+LOGIN_REDIRECT_URL = "captioning:gallery"
+LOGOUT_REDIRECT_URL = "captioning:index"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+# Mail, which is about forgotten passwords, goes to the console unless there is a server for it.
+EMAIL_HOST = os.environ.get("EMAIL_HOST", "")
+EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'console'}.EmailBackend"
+EMAIL_PORT = read_int("EMAIL_PORT", default=25, minimum=1, maximum=65535)
+EMAIL_HOST_USER = os.environ.get("EMAIL_HOST_USER", "")
+EMAIL_HOST_PASSWORD = os.environ.get("EMAIL_HOST_PASSWORD", "")
+EMAIL_USE_TLS = read_bool("EMAIL_USE_TLS", default=False)
+DEFAULT_FROM_EMAIL = os.environ.get("DEFAULT_FROM_EMAIL") or "webmaster@localhost"
 
 # Uploads: the first handler bounds what the others keep in memory and on disk.
 
@@ -63,12 +118,19 @@ FILE_UPLOAD_HANDLERS = [
     "django.core.files.uploadhandler.TemporaryFileUploadHandler",
 ]
 
+# Kept pictures: no address leads there but the views that check whose they are.
+
+MEDIA_ROOT = read_path("MEDIA_ROOT", default=BASE_DIR / "media")
+
 # Static files
 
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-STORAGES = {"staticfiles": {"BACKEND": "imagecaptioner.storage.StaticStorage"}}
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "imagecaptioner.storage.StaticStorage"},
+}
 # Without `collectstatic` the files are served from where they are, and need no directory of their
 # own; see StaticStorage.
 WHITENOISE_USE_FINDERS = True
@@ -84,6 +146,7 @@ CSRF_COOKIE_HTTPONLY = True
 if read_bool("HTTPS", default=False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     CSRF_COOKIE_SECURE = True
+    SESSION_COOKIE_SECURE = True
 
 # Logging: to stderr; Django's own default is silent unless DEBUG is on.
 

@@ -12,6 +12,9 @@ class StaticStorage(CompressedManifestStaticFilesStorage):
     step between installing the requirements and `python manage.py runserver`.
     """
 
+    # Scripts import each other by name; these names are to follow the content as well.
+    support_js_module_import_aggregation = True
+
     def stored_name(self, name: str) -> str:
         """Return the name that a page should link to."""
         if not self.hashed_files:

@@ -4,4 +4,5 @@ from django.urls import include, path
 
 urlpatterns = [
     path("", include("captioning.urls")),
+    path("account/", include("accounts.urls")),
 ]

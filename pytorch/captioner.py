@@ -18,7 +18,7 @@ from torch import Tensor
 from pytorch.decoders import Decoder
 from pytorch.encoders import Encoder
 from pytorch.search import DecodingConfig, Found, read_captions, search
-from pytorch.tokenization import sentence
+from pytorch.tokenization import sentence, sentence_parts
 from pytorch.vocabulary import Vocabulary
 
 RUNNERS_UP = 4
@@ -57,6 +57,11 @@ class Caption:
         return sentence([word.text for word in self.words])
 
     @property
+    def sentence_parts(self) -> list[str]:
+        """What each word is in the sentence: joined, they are it."""
+        return sentence_parts([word.text for word in self.words])
+
+    @property
     def probability(self) -> float:
         """Probability of the whole caption."""
         return math.exp(self.log_probability)
@@ -66,6 +71,8 @@ class Captioner:
     """An encoder, a decoder and their vocabulary, ready to caption images.
 
     `metrics` is what the checkpoint tells of its scores and training; empty where unknown.
+    `config_hash` is the SHA-256 of the checkpoint's configuration, which holds those of its other
+    files, and so tells checkpoints apart; empty where the captioner is not from a checkpoint.
     """
 
     def __init__(
@@ -77,6 +84,7 @@ class Captioner:
         decoding: DecodingConfig,
         name: str = "untitled",
         metrics: Mapping[str, Any] | None = None,
+        config_hash: str = "",
     ) -> None:
         self.encoder = encoder.eval()
         self.decoder = decoder.eval()
@@ -84,6 +92,7 @@ class Captioner:
         self.decoding = decoding
         self.name = name
         self.metrics = dict(metrics or {})
+        self.config_hash = config_hash
 
     @property
     def device(self) -> torch.device:

@@ -18,12 +18,14 @@ from torch import Tensor, nn
 
 from pytorch.captioner import Captioner
 from pytorch.checkpoint_files import (
+    CONFIG,
     METRICS,
     MODEL_CARD,
     VOCABULARY,
     WEIGHTS,
     CheckpointError,
     Replacement,
+    file_hash,
     read_json,
     verify_files,
     write_config,
@@ -117,6 +119,7 @@ def _build(config: Mapping[str, Any], directory: Path) -> Captioner:
         decoding=DecodingConfig(**config["decoding"]),
         name=directory.resolve().name,
         metrics=read_json(directory / METRICS),
+        config_hash=file_hash(directory / CONFIG),
     )
 
 

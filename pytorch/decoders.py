@@ -319,6 +319,8 @@ class Decoder(nn.Module):
 
     def _logits(self, outputs: Tensor, contexts: Tensor) -> Tensor:
         joined = torch.cat([self.dropout(outputs), contexts], dim=-1)  # (..., H + D)
-        predicted = self.dropout(self.to_embedding(joined))  # (..., E)
+        # No dropout of these as well: CIDEr-D on Flickr8k's dev split after two passes over the
+        # train split was 0.443 with it and 0.488 without.
+        predicted = self.to_embedding(joined)  # (..., E)
         weight = self.embedding.weight if self.output is None else self.output.weight
         return functional.linear(predicted, weight, self.bias)  # (..., V)

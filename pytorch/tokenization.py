@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 PUNCTUATION = frozenset(["''", "'", "``", "`", ".", "?", "!", ",", ":", "-", "--", "...", ";"])
 BRACKETS = {"-lrb-": "(", "-rrb-": ")", "-lsb-": "[", "-rsb-": "]", "-lcb-": "{", "-rcb-": "}"}
 
+# Spaces between words that a sentence is written without: before contractions and closing brackets,
+# after opening ones.
+NO_SPACE = re.compile(r" (?=(?:'(?:s|m|d|re|ve|ll)|n't)(?!\S)|[)\]}])|(?<=[(\[{#$]) ")
+
 # Typographic characters as a keyboard has them; zero-width ones separate words.
 TYPOGRAPHIC = str.maketrans(
     dict.fromkeys("\u2018\u2019`", "'")
@@ -77,11 +81,20 @@ def sentence(words: Sequence[str]) -> str:
     Contractions are joined and brackets written as such: `["a", "dog", "'s", "ball"]` becomes
     "A dog's ball." No words give the empty string.
     """
+    return "".join(sentence_parts(words))
+
+
+def sentence_parts(words: Sequence[str]) -> list[str]:
+    """Cut `sentence` into what each word is in it: `["A", " dog", "'s", " ball."]`."""
+    if not words:
+        return []
     text = " ".join(BRACKETS.get(word, word) for word in words)
-    text = re.sub(r" (?=(?:'(?:s|m|d|re|ve|ll)|n't)(?!\S)|[)\]}])|(?<=[(\[{#$]) ", "", text)
-    if not text:
-        return ""
-    return text[0].upper() + text[1:] + ("" if text.endswith(".") else ".")
+    # A line break stands for the end of a part; words contain none.
+    parts = NO_SPACE.sub("\n", text).replace(" ", "\n ").split("\n")
+    parts[0] = parts[0][0].upper() + parts[0][1:]
+    if not parts[-1].endswith("."):
+        parts[-1] += "."
+    return parts
 
 
 def _split_full_stop(match: re.Match[str]) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import skimage.data
 import torch
+from django.db import connections
 from PIL import Image
 
 from tests.tiny import save_tiny_checkpoint
@@ -17,6 +18,13 @@ def pytest_configure(config):
     # pytest drops the filters that the code sets; see settings.py and photographs.py for why.
     config.addinivalue_line("filterwarnings", "ignore:No directory at")
     config.addinivalue_line("filterwarnings", "ignore::PIL.Image.DecompressionBombWarning")
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings, tmp_path_factory):
+    """The tests' database is a file, as the real one: one in memory locks in other ways."""
+    test = connections["default"].settings_dict["TEST"]
+    test["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
 
 
 @pytest.fixture(scope="session")
@@ -41,3 +49,9 @@ def coffee_jpeg(coffee) -> bytes:
     buffer = io.BytesIO()
     coffee.save(buffer, "JPEG")
     return buffer.getvalue()
+
+
+@pytest.fixture(autouse=True)
+def _media_in_temporary_folder(settings, tmp_path):
+    """Tests keep pictures in a folder of their own, and leave the one of the project alone."""
+    settings.MEDIA_ROOT = tmp_path / "media"

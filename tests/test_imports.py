@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-DJANGO_SIDE = {"django", "whitenoise", "captioning", "imagecaptioner"}
+DJANGO_SIDE = {"django", "whitenoise", "accounts", "captioning", "imagecaptioner"}
 MODEL_SIDE = {"pytorch", "torch", "torchvision", "nltk", "safetensors"}
 
 
@@ -42,7 +42,9 @@ def test_the_model_knows_nothing_of_django(path):
     assert imported_packages((ROOT / path).read_text()).isdisjoint(DJANGO_SIDE)
 
 
-@pytest.mark.parametrize("path", modules("captioning") + modules("imagecaptioner"))
+@pytest.mark.parametrize(
+    "path", modules("accounts") + modules("captioning") + modules("imagecaptioner")
+)
 def test_django_reaches_the_model_through_the_engine_and_commands_alone(path):
     if not may_import_the_model(path):
         assert imported_packages((ROOT / path).read_text()).isdisjoint(MODEL_SIDE)

@@ -1,59 +1,46 @@
-// Adds to forms with data-upload: dropping a file anywhere on the page, a preview of the chosen
-// photograph, and a busy state while it is on its way. The form works without any of it.
+// Forms with data-upload: every photograph that is chosen, dropped, pasted or taken is captioned at
+// once, in a row of its own. Without scripts the form sends one photograph and gets a page.
+
+import { rememberOptions } from "./options.js";
+import { createRow } from "./row.js";
+import { send } from "./sending.js";
+import { listenForFiles } from "./sources.js";
+import { takeTurns } from "./turns.js";
+
+// The server captions one photograph at a time: meanwhile the next one can be on its way.
+const AT_ONCE = 2;
 
 function enhance(form) {
   const input = form.querySelector("input[type=file]");
-  const preview = form.querySelector("[data-preview]");
-  const button = form.querySelector("button");
-  const progress = form.querySelector("[data-progress]");
-  const buttonText = button.textContent;
+  const rows = document.querySelector("[data-rows]");
+  const template = document.querySelector("template[data-row]");
+  const announcements = document.querySelector("[data-announcements]");
+  const inTurn = takeTurns(AT_ONCE);
 
-  form.querySelector("[data-drop-hint]").hidden = false;
-
-  function showPreview() {
-    URL.revokeObjectURL(preview.src);
-    preview.hidden = true;
-    if (input.files.length > 0) preview.src = URL.createObjectURL(input.files[0]);
+  function upload(file, { onStart, ...options }) {
+    return inTurn(() => {
+      onStart();
+      const data = new FormData(form);
+      data.set(input.name, file);
+      return send(form.action, data, options);
+    }, options.signal);
   }
 
-  function setBusy(busy) {
-    button.disabled = busy;
-    button.textContent = busy ? "Looking at it …" : buttonText;
-    progress.textContent = busy ? "The photograph is being captioned." : "";
+  function announce(message) {
+    announcements.textContent = message;
   }
 
-  function takeDropped(files) {
-    const one = new DataTransfer();
-    one.items.add(files[0]);
-    input.files = one.files;
-    showPreview();
-    button.focus();
+  function take(files) {
+    const created = files.map((file) => createRow(template, file, { upload, announce }));
+    rows.prepend(...created.map(({ element }) => element));
+    created.forEach(({ start }) => start());
+    created[0].element.scrollIntoView({ block: "nearest" });
   }
 
-  // Browsers do not show every format that the server reads: then there is no preview.
-  preview.addEventListener("load", () => { preview.hidden = false; });
-  input.addEventListener("change", showPreview);
-  form.addEventListener("submit", () => setBusy(true));
-  // Going back to this page shows it as it was left: busy.
-  window.addEventListener("pageshow", () => setBusy(false));
-
-  const carriesFiles = (event) => event.dataTransfer?.types.includes("Files");
-  const root = document.documentElement;
-
-  document.addEventListener("dragover", (event) => {
-    if (!carriesFiles(event)) return;
-    event.preventDefault();
-    root.classList.add("dropping");
-  });
-  document.addEventListener("dragleave", (event) => {
-    if (event.relatedTarget === null) root.classList.remove("dropping");
-  });
-  document.addEventListener("drop", (event) => {
-    if (!carriesFiles(event)) return;
-    event.preventDefault();
-    root.classList.remove("dropping");
-    if (event.dataTransfer.files.length > 0) takeDropped(event.dataTransfer.files);
-  });
+  form.querySelector("[type=submit]").hidden = true;
+  form.querySelector("[data-hint]").hidden = false;
+  rememberOptions(form.querySelector("[data-options]"));
+  listenForFiles(form, take);
 }
 
 document.querySelectorAll("form[data-upload]").forEach(enhance);

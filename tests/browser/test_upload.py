@@ -1,172 +1,255 @@
-"""The upload page in a real browser."""
+"""Photographs on their way to their captions, in a real browser."""
 
-import base64
 import re
-import shutil
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
-
-DROP = """
-(base64) => {
-    const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
-    const dataTransfer = new DataTransfer();
-    dataTransfer.items.add(new File([bytes], "coffee.jpg", { type: "image/jpeg" }));
-    return ["dragover", "drop"].map((kind) => !document.body.dispatchEvent(
-        new DragEvent(kind, { bubbles: true, cancelable: true, dataTransfer })));
-}
-"""
+from tests.browser.conftest import choose, expect_captions, hand_over, rows
 
 
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright, pytest.MonkeyPatch.context() as patch:
-        # Playwright keeps an event loop in this thread; Django would then refuse its database.
-        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
+def broken(photograph):
+    return {**photograph, "name": "broken.jpg", "buffer": photograph["buffer"][:9000]}
 
 
-@pytest.fixture
-def open_page(browser, live_server):
-    """Open the upload page; whatever the browser then complains of fails the test."""
-    contexts, complaints = [], []
+def hold_uploads(page):
+    """Keep uploads on their way; the list is that of those to go on with."""
+    uploads = []
 
-    def open_page(**options):
-        context = browser.new_context(**options)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda message: complaints.append(message.text))
-        page.goto(live_server.url)
-        return page
+    def hold(upload):
+        uploads.append(upload)
 
-    yield open_page
-    for context in contexts:
-        context.close()
-    # A refused upload has the status 400, which the browser finds worth a remark.
-    assert [text for text in complaints if "status of 400" not in text] == []
+    page.route(page.url, hold)
+    return uploads
 
 
-@pytest.fixture
-def photograph(coffee_jpeg):
-    return {"name": "coffee.jpg", "mimeType": "image/jpeg", "buffer": coffee_jpeg}
+class TestWithoutScripts:
+    @pytest.fixture
+    def page(self, open_page):
+        return open_page(java_script_enabled=False)
+
+    def test_a_photograph_is_captioned(self, page, photograph):
+        page.get_by_label("Photograph", exact=True).set_input_files(photograph)
+        page.get_by_role("button", name="Write a caption").click()
+        expect(page.locator(".caption")).to_have_text(page.title().split(" · ")[0])
+        assert page.locator(".captioned img").evaluate("image => image.naturalWidth") == 600
+        page.get_by_text("Word by word").click()
+        expect(page.locator(".word-by-word li").first).to_contain_text(
+            re.compile(r"\d%.*Or: ", re.DOTALL)
+        )
+
+    def test_a_second_photograph_can_follow(self, page, photograph):
+        for label in ("Photograph", "Another photograph"):
+            page.get_by_label(label, exact=True).set_input_files(photograph)
+            page.get_by_role("button", name="Write a caption").click()
+            expect(page.locator(".caption")).to_be_visible()
+
+    def test_a_broken_file_is_refused_beside_the_input(self, page, photograph):
+        page.get_by_label("Photograph", exact=True).set_input_files(broken(photograph))
+        page.get_by_role("button", name="Write a caption").click()
+        expect(page.get_by_role("alert")).to_contain_text("This picture is damaged or cut short")
+        described = page.get_by_label("Photograph", exact=True)
+        expect(described).to_have_accessible_description(re.compile("damaged or cut short"))
+
+    def test_the_options_are_plain_fields(self, page, photograph):
+        page.get_by_text("Options", exact=True).click()
+        page.get_by_label("Candidates").fill("1")
+        page.get_by_label("Photograph", exact=True).set_input_files(photograph)
+        page.get_by_role("button", name="Write a caption").click()
+        expect(page.locator(".candidates tr")).to_have_count(1)
+
+    def test_nothing_is_offered_that_needs_scripts(self, page, photograph):
+        page.get_by_label("Photograph", exact=True).set_input_files(photograph)
+        page.get_by_role("button", name="Write a caption").click()
+        for name in ("Choose photographs", "Take a photograph", "Copy caption"):
+            expect(page.get_by_role("button", name=name)).to_have_count(0)
+        expect(page.get_by_text("drop photographs anywhere")).to_be_hidden()
 
 
-def choose(page, file):
-    page.get_by_label("Photograph", exact=True).set_input_files(file)
+def test_a_chosen_photograph_is_captioned_at_once(open_page, photograph):
+    page = open_page()
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Choose photographs").click()
+    chooser.value.set_files([photograph])
+    expect_captions(page)
+    expect(rows(page).get_by_role("heading")).to_have_text("coffee.jpg")
+    assert rows(page).locator("img").evaluate("image => image.naturalWidth") == 600
 
 
-def expect_caption(page):
-    expect(page.locator("figcaption .caption")).to_have_text(page.title().split(" · ")[0])
-    shown = page.locator("figure img")
-    expect(shown).to_be_visible()
-    assert shown.evaluate("image => image.naturalWidth") == 600
+def test_photographs_can_be_dropped_anywhere(open_page, photograph):
+    page = open_page()
+    assert hand_over(page, "drop", photograph, photograph)  # else the browser would show the file
+    expect_captions(page, 2)
 
 
-@pytest.mark.parametrize("java_script", [False, True], ids=["without scripts", "with scripts"])
-def test_a_photograph_is_captioned(open_page, photograph, java_script):
-    page = open_page(java_script_enabled=java_script)
-    choose(page, photograph)
-    page.get_by_role("button", name="Write a caption").click()
-    expect_caption(page)
+def test_a_photograph_can_be_pasted(open_page, photograph):
+    page = open_page()
+    hand_over(page, "paste", photograph)
+    expect_captions(page)
 
 
-@pytest.mark.parametrize("java_script", [False, True], ids=["without scripts", "with scripts"])
-def test_a_broken_file_is_refused_beside_the_input(open_page, photograph, java_script):
-    page = open_page(java_script_enabled=java_script)
-    choose(page, {**photograph, "buffer": photograph["buffer"][:9000]})
-    page.get_by_role("button", name="Write a caption").click()
-    expect(page.get_by_role("alert")).to_contain_text("This picture is damaged or cut short")
-    described = page.get_by_label("Photograph", exact=True)
-    expect(described).to_have_accessible_description(re.compile("damaged or cut short"))
+def test_a_phone_offers_its_camera(open_page, photograph):
+    page = open_page(has_touch=True, is_mobile=True)
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Take a photograph").tap()
+    assert chooser.value.element.get_attribute("capture") == "environment"
+    chooser.value.set_files([photograph])
+    expect_captions(page)
 
 
-def test_a_second_photograph_can_follow(open_page, photograph):
+def test_a_computer_does_not_offer_a_camera(open_page):
+    expect(open_page().get_by_role("button", name="Take a photograph")).to_have_count(0)
+
+
+def test_each_of_several_files_has_a_row_of_its_own(open_page, photograph):
+    page = open_page()
+    choose(page, *({**photograph, "name": f"{number}.jpg"} for number in range(4)))
+    expect_captions(page, 4)
+    expect(rows(page).get_by_role("heading")).to_have_text(["0.jpg", "1.jpg", "2.jpg", "3.jpg"])
+
+
+def test_the_newest_photographs_come_first(open_page, photograph):
     page = open_page()
     choose(page, photograph)
-    page.keyboard.press("Tab")
-    page.get_by_role("button", name="Write a caption").click()
-    page.get_by_label("Another photograph").set_input_files(photograph)
-    page.get_by_role("button", name="Write a caption").click()
-    expect_caption(page)
+    choose(page, {**photograph, "name": "later.jpg"})
+    expect(rows(page).get_by_role("heading")).to_have_text(["later.jpg", "coffee.jpg"])
 
 
-def test_a_chosen_photograph_is_previewed_at_once(open_page, photograph):
+def test_a_broken_file_among_others_says_what_is_wrong_with_it(open_page, photograph):
     page = open_page()
-    preview = page.get_by_alt_text("The chosen photograph")
-    expect(preview).to_be_hidden()
+    choose(page, photograph, broken(photograph))
+    expect_captions(page, 1)
+    expect(rows(page, "failed")).to_contain_text("broken.jpg")
+    expect(rows(page, "failed")).to_contain_text("This picture is damaged or cut short")
+
+
+def test_no_more_than_two_files_are_on_their_way_together(open_page, photograph):
+    page = open_page()
+    hold_uploads(page)
+    choose(page, photograph, photograph, photograph)
+    expect(rows(page, "waiting")).to_have_count(1)
+    expect(rows(page, "waiting")).to_contain_text("Waiting for its turn")
+    rows(page, "sending").first.get_by_role("button", name="Cancel").click()
+    expect(rows(page, "waiting")).to_have_count(0)  # the next one took the place
+
+
+def test_an_upload_can_be_cancelled_and_tried_again(open_page, photograph):
+    page = open_page()
+    hold_uploads(page)
     choose(page, photograph)
+    page.get_by_role("button", name="Cancel coffee.jpg").click()
+    expect(rows(page, "stopped")).to_contain_text("Cancelled.")
+    page.unroute_all()
+    page.get_by_role("button", name="Try again coffee.jpg").click()
+    expect_captions(page)
+
+
+def test_an_upload_that_fails_can_be_tried_again(open_page, photograph, live_server):
+    page = open_page()
+    page.context.set_offline(True)
+    choose(page, photograph)
+    expect(rows(page, "failed")).to_contain_text("the connection failed")
+    page.context.set_offline(False)
+    page.get_by_role("button", name="Try again").click()
+    expect_captions(page)
+
+
+def test_an_answer_that_is_no_answer_is_said(open_page, photograph, live_server):
+    page = open_page()
+    page.route(live_server.url + "/", lambda route: route.fulfill(status=200, body="<html>"))
+    choose(page, photograph)
+    expect(rows(page, "failed")).to_contain_text("did not answer as it should (status 200)")
+
+
+def test_a_photograph_can_be_captioned_again_with_other_options(open_page, photograph):
+    page = open_page()
+    choose(page, photograph)
+    expect(page.locator(".candidates tr")).to_have_count(2)
+    page.get_by_text("Options", exact=True).click()
+    page.get_by_label("Candidates").fill("1")
+    page.get_by_role("button", name="Caption again").click()
+    expect(page.locator(".candidates tr")).to_have_count(1)
+
+
+def test_a_row_can_be_removed(open_page, photograph):
+    page = open_page()
+    choose(page, photograph)
+    page.get_by_role("button", name="Remove coffee.jpg").click()
+    expect(rows(page)).to_have_count(0)
+    expect(page.get_by_role("button", name="Choose photographs")).to_be_focused()
+
+
+def test_whoever_cancels_by_keyboard_is_at_the_button_that_tries_again(open_page, photograph):
+    page = open_page()
+    hold_uploads(page)
+    choose(page, photograph)
+    page.get_by_role("button", name="Cancel").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Try again")).to_be_focused()
+
+
+def test_whoever_waits_at_a_button_that_goes_is_at_the_row(open_page, photograph):
+    page = open_page()
+    choose(page, photograph)
+    page.get_by_role("button", name="Caption again").focus()
+    page.keyboard.press("Enter")
+    expect(rows(page).get_by_role("heading")).to_be_focused()
+    expect_captions(page)
+
+
+def test_results_are_announced(open_page, photograph):
+    page = open_page()
+    announced = page.locator("[data-announcements]")
+    expect(announced).to_have_role("status")
+    choose(page, photograph)
+    expect_captions(page)
+    expect(announced).to_have_text(f"coffee.jpg: {page.locator('.caption').inner_text()}")
+    choose(page, broken(photograph))
+    expect(announced).to_contain_text("broken.jpg: This picture is damaged")
+
+
+def test_the_photograph_is_shown_while_it_is_on_its_way(open_page, photograph):
+    page = open_page()
+    hold_uploads(page)
+    choose(page, photograph)
+    preview = page.locator("[data-preview]")
     expect(preview).to_be_visible()
     assert preview.evaluate("image => image.naturalWidth") == 600
 
 
 def test_what_the_browser_cannot_show_has_no_preview(open_page, photograph):
     page = open_page()
-    choose(page, photograph)
-    expect(page.get_by_alt_text("The chosen photograph")).to_be_visible()
+    hold_uploads(page)
     choose(page, {**photograph, "buffer": b"no picture"})
-    expect(page.get_by_alt_text("The chosen photograph")).to_be_hidden()
+    expect(rows(page, "sending")).to_be_visible()
+    expect(page.locator("[data-preview]")).to_be_hidden()
 
 
-def test_a_photograph_can_be_dropped_anywhere(open_page, coffee_jpeg):
-    page = open_page()
-    expect(page.get_by_text("You can also drop it anywhere on this page.")).to_be_visible()
-    prevented = page.evaluate(DROP, base64.b64encode(coffee_jpeg).decode())
-    assert prevented == [True, True]  # else the browser would leave the page for the file
-    expect(page.get_by_alt_text("The chosen photograph")).to_be_visible()
-    expect(page.get_by_role("button", name="Write a caption")).to_be_focused()
-    page.keyboard.press("Enter")
-    expect(page).not_to_have_title("A sentence for your photograph · Image Captioner")
-    expect_caption(page)
+PLACES = """
+() => [...document.querySelectorAll(".row, .row h2, .row img, footer")].map((element) => {
+    const { x, y, height } = element.getBoundingClientRect();
+    return [element.localName, x, y, height];
+})
+"""
+SHIFTS = """
+() => new Promise((resolve) => {
+    new PerformanceObserver((list) => resolve(list.getEntries().map(({ value }) => value)))
+        .observe({ type: "layout-shift", buffered: true });
+    setTimeout(() => resolve([]), 300);
+})
+"""
 
 
-def test_dropping_is_not_offered_without_scripts(open_page):
-    page = open_page(java_script_enabled=False)
-    expect(page.get_by_text("You can also drop it")).to_be_hidden()
-
-
-def test_while_the_photograph_is_on_its_way_the_page_is_busy(open_page, photograph):
-    page = open_page()
-    choose(page, photograph)
-    # The answer never comes, so that the state before it can be looked at.
-    page.evaluate("addEventListener('submit', (event) => event.preventDefault())")
-    page.get_by_role("button", name="Write a caption").click()
-    expect(page.get_by_role("button", name="Looking at it …")).to_be_disabled()
-    expect(page.get_by_text("The photograph is being captioned.")).to_be_attached()
-    # What happens when the reader comes back to a page that the browser kept as it was.
-    page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
-    expect(page.get_by_role("button", name="Write a caption")).to_be_enabled()
-
-
-@pytest.mark.parametrize("width", [360, 1280, 2560])
-def test_nothing_is_wider_than_the_window(open_page, photograph, width):
-    page = open_page(viewport={"width": width, "height": 740})
-    for _ in range(2):
-        assert page.evaluate("document.documentElement.scrollWidth") == width
-        page.locator("input[type=file]").set_input_files(photograph)
-        page.get_by_role("button", name="Write a caption").click()
-        expect_caption(page)
-
-
-def test_the_page_is_dark_where_the_reader_likes_it_dark(open_page):
-    brightness = "Number(getComputedStyle(document.body).backgroundColor.match(/\\d+/)[0])"
-    light, dark = open_page(color_scheme="light"), open_page(color_scheme="dark")
-    assert light.evaluate(brightness) > 200
-    assert dark.evaluate(brightness) < 60
-    assert dark.screenshot() != light.screenshot()
+@pytest.mark.parametrize("width", [360, 1200])
+def test_nothing_moves_when_the_page_opens_or_a_result_arrives(open_page, photograph, width):
+    page = open_page(viewport={"width": width, "height": 800})
+    assert page.evaluate(SHIFTS) == []
+    uploads = hold_uploads(page)
+    choose(page, photograph, photograph)
+    for number in range(2):
+        expect(rows(page, "sending").nth(number).locator("img")).to_be_visible()
+    before = page.evaluate(PLACES)
+    for upload in uploads:
+        upload.continue_()
+    expect_captions(page, 2)
+    assert page.evaluate(PLACES) == before

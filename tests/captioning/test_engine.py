@@ -18,8 +18,38 @@ def test_the_captions_are_those_of_the_checkpoint(tiny_checkpoint):
 
 
 def test_the_beam_size_reaches_the_search(coffee):
-    [caption] = engine.caption_photographs([coffee], beam_size=4)
+    [caption] = engine.caption_photographs([coffee], engine.Decoding(beam_size=4))
     assert len(caption.candidates) == 3
+
+
+@pytest.mark.parametrize("candidates", [1, 3, 9])
+def test_so_many_candidates_come_at_most_the_best_ones(coffee, candidates):
+    [all_of_them] = engine.caption_photographs([coffee], engine.Decoding(beam_size=4))
+    decoding = engine.Decoding(beam_size=4, candidates=candidates)
+    [caption] = engine.caption_photographs([coffee], decoding)
+    assert caption.sentence == all_of_them.sentence
+    assert caption.candidates == all_of_them.candidates[: candidates - 1]
+
+
+def test_creative_captions_come_by_the_seed():
+    def captions(seed):
+        decoding = engine.Decoding(beam_size=1, top_p=1.0, seed=seed)
+        found = engine.caption_photographs(photographs(), decoding)
+        return tuple(caption.sentence for caption in found)
+
+    assert captions(3) == captions(3)
+    assert len({captions(seed) for seed in range(8)}) > 1
+
+
+def test_the_model_card_is_that_of_the_checkpoint():
+    assert engine.read_model_card() == "# A random model\n"
+
+
+def test_a_checkpoint_without_a_model_card_is_a_permanent_error(settings, tmp_path):
+    settings.CAPTIONER_CHECKPOINT = tmp_path
+    with pytest.raises(engine.EngineError, match=r"README\.md is missing") as caught:
+        engine.read_model_card()
+    assert caught.value.permanent
 
 
 def test_the_model_is_loaded_once_however_many_threads_ask(settings, tmp_path):

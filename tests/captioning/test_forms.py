@@ -2,13 +2,20 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from PIL import Image
 
-from captioning.forms import PhotographForm
+from captioning import engine
+from captioning.forms import DecodingForm, PhotographForm
 from tests.captioning.pictures import PDF, blank_png, encoded
 
 
 def form_with(content):
     files = {} if content is None else {"photograph": SimpleUploadedFile("photo.jpg", content)}
     return PhotographForm({}, files)
+
+
+def decoding_form(**options):
+    form = DecodingForm(options)
+    form.is_valid()
+    return form
 
 
 def codes(form):
@@ -65,3 +72,46 @@ def test_an_error_is_tied_to_the_input():
     html = str(form_with(b"")["photograph"])
     assert 'aria-describedby="id_photograph_helptext id_photograph_error"' in html
     assert 'aria-invalid="true"' in html
+
+
+def test_without_options_the_model_chooses():
+    assert decoding_form().decoding == engine.Decoding()
+
+
+def test_options_become_a_decoding():
+    form = decoding_form(beam_size="5", candidates="2")
+    assert form.decoding == engine.Decoding(beam_size=5, candidates=2)
+
+
+def test_top_p_and_seed_count_with_creative_alone():
+    chance = {"top_p": "0.7", "seed": "12"}
+    assert decoding_form(**chance).decoding == engine.Decoding()
+    assert decoding_form(**chance, creative="on").decoding == engine.Decoding(top_p=0.7, seed=12)
+
+
+def test_creative_alone_has_defaults():
+    assert decoding_form(creative="on").decoding == engine.Decoding(top_p=0.9, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("beam_size", "0", "Beam size: choose a number from 1 to 10."),
+        ("beam_size", "11", "Beam size: choose a number from 1 to 10."),
+        ("beam_size", "many", "Beam size: choose a number from 1 to 10."),
+        ("candidates", "2.5", "Candidates: choose a number from 1 to 10."),
+        ("top_p", "0", "Top-p: choose a number from 0.05 to 1."),
+        ("top_p", "nan", "Top-p: choose a number from 0.05 to 1."),
+        ("seed", "-1", "Seed: choose a number from 0 to 2147483647."),
+        ("seed", "2147483648", "Seed: choose a number from 0 to 2147483647."),
+    ],
+)
+def test_options_out_of_range_are_refused_with_a_sentence(name, value, message):
+    form = decoding_form(**{name: value})
+    assert form.errors == {name: [message]}
+    assert form.decoding_errors
+
+
+def test_the_options_start_with_the_models_own():
+    html = str(DecodingForm()["beam_size"])
+    assert f'value="{engine.get_captioner().decoding.beam_size}"' in html

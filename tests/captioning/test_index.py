@@ -1,14 +1,20 @@
 """The view `index`."""
 
 import base64
+import io
 import re
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from django.utils.html import escape
 from PIL import Image
 
 from captioning import engine
+from captioning.models import Picture
+from captioning.photographs import open_photograph
+from captioning.templatetags.captions import odds, percent, shown_word
+from tests.captioning.kept import kept_files
 from tests.captioning.pictures import (
     HEIC,
     blank_png,
@@ -17,22 +23,39 @@ from tests.captioning.pictures import (
     encoded,
     grey_16_bit,
 )
+from tests.tiny import save_tiny_checkpoint
 
 URL = "/"
 
 
-def send(client, content):
-    return client.post(URL, {"photograph": SimpleUploadedFile("photo", content)})
+def send(client, content, *, headers=None, **options):
+    data = {"photograph": SimpleUploadedFile("photo", content), **options}
+    return client.post(URL, data, headers=headers)
+
+
+def send_as_scripts_do(client, content, **options):
+    return send(client, content, headers={"accept": "application/json"}, **options)
+
+
+def shown_sentence(html):
+    paragraph = re.search(r'<p class="caption"[^>]*>(.+?)</p>', html)[1]
+    return re.sub(r"<[^>]+>", "", paragraph)
 
 
 def shown_photograph(html):
     return decoded(base64.b64decode(re.search(r"data:image/jpeg;base64,([^\"]+)", html)[1]))
 
 
+@pytest.fixture
+def arrived(coffee_jpeg):
+    """The photograph as it is when it was sent."""
+    return open_photograph(io.BytesIO(coffee_jpeg))
+
+
 def test_get_shows_the_form(client):
     response = client.get(URL)
     assert response.status_code == 200
-    assert '<label for="id_photograph">' in response.text
+    assert '<label for="id_photograph"' in response.text
     assert 'enctype="multipart/form-data"' in response.text
 
 
@@ -49,20 +72,49 @@ def test_a_photograph_is_shown_with_its_caption_and_how_long_it_took(client, cof
     response = send(client, coffee_jpeg)
     [caption] = engine.caption_photographs([coffee])
     assert response.status_code == 200
-    assert f'<p class="caption">{caption.sentence}</p>' in response.text
+    assert shown_sentence(response.text) == caption.sentence
     assert re.search(r"in \d+\.\d\d seconds", response.text)
     assert difference(shown_photograph(response.text), coffee) < 8
 
 
 def test_the_caption_is_the_alternative_text_and_the_title(client, coffee_jpeg):
     html = send(client, coffee_jpeg).text
-    sentence = re.search(r'<p class="caption">(.+?)</p>', html)[1]
+    sentence = shown_sentence(html)
     assert f'alt="{sentence}"' in html
     assert f"<title>{sentence} · Image Captioner</title>" in html
 
 
 def test_after_a_caption_another_photograph_can_be_sent(client, coffee_jpeg):
-    assert '<label for="id_photograph">Another photograph</label>' in send(client, coffee_jpeg).text
+    assert ">Another photograph</label>" in send(client, coffee_jpeg).text
+
+
+@pytest.mark.django_db
+def test_a_photograph_to_keep_is_kept_and_has_a_page(client, coffee_jpeg):
+    file = SimpleUploadedFile("photo.jpg", coffee_jpeg)
+    response = client.post(URL, {"photograph": file, "keep": "on"})
+    picture = Picture.objects.get()
+    assert response.status_code == 302
+    assert response.headers["Location"] == f"/pictures/{picture.pk}"
+    assert client.get(response.headers["Location"]).status_code == 200
+    assert picture.original.read() == coffee_jpeg
+
+
+@pytest.mark.django_db
+def test_a_photograph_that_is_not_to_be_kept_leaves_nothing(client, coffee_jpeg):
+    assert "Keep this picture" in client.get(URL).text
+    assert send(client, coffee_jpeg).status_code == 200
+    assert not Picture.objects.exists()
+    assert kept_files() == []
+
+
+@pytest.mark.django_db
+def test_pictures_of_several_requests_at_once_are_of_one_visitor(client, coffee, coffee_jpeg):
+    client.get(URL)
+    for content in (coffee_jpeg, encoded(coffee, "PNG")):
+        other = Client()
+        other.cookies = client.cookies.copy()
+        other.post(URL, {"photograph": SimpleUploadedFile("photo", content), "keep": "on"})
+    assert client.get("/pictures").text.count("<li>") == 2
 
 
 def test_a_sideways_photograph_is_shown_upright(client, coffee):
@@ -74,7 +126,7 @@ def test_a_sideways_photograph_is_shown_upright(client, coffee):
 
 
 def test_an_unusual_photograph_is_captioned(client, coffee):
-    assert 'class="caption"' in send(client, encoded(grey_16_bit(coffee), "TIFF")).text
+    assert shown_sentence(send(client, encoded(grey_16_bit(coffee), "TIFF")).text)
 
 
 @pytest.mark.parametrize(
@@ -109,14 +161,80 @@ def test_text_in_place_of_the_file_gets_a_message_in_the_form(client):
 def test_the_footer_names_the_model_and_its_scores(client):
     html = " ".join(client.get(URL).text.split())
     assert (
-        "Model tiny: BLEU-4 0.012, CIDEr-D 0.046, measured on the dev photographs of flickr8k."
-        in html
+        'Model <a href="/model">tiny</a>: BLEU-4 0.012, CIDEr-D 0.046, '
+        "measured on the dev photographs of flickr8k." in html
     )
 
 
 def test_the_footer_does_without_scores(client, monkeypatch):
     monkeypatch.setattr(engine.get_captioner(), "metrics", {})
-    assert "<p>Model tiny.</p>" in client.get(URL).text
+    assert '<p>Model <a href="/model">tiny</a>.</p>' in client.get(URL).text
+
+
+def test_every_word_comes_with_its_probability_and_runners_up(client, coffee_jpeg, arrived):
+    html = send(client, coffee_jpeg).text
+    [caption] = engine.caption_photographs([arrived])
+    for word in caption.words:
+        assert f"<b>{word.text}</b> {percent(word.probability)}</span>" in html
+        for text, probability in word.runners_up:
+            assert f"{escape(shown_word(text))} {percent(probability)}" in html
+
+
+def test_the_other_candidates_come_with_their_odds(client, coffee_jpeg, arrived):
+    html = send(client, coffee_jpeg, beam_size=4).text
+    [caption] = engine.caption_photographs([arrived], engine.Decoding(beam_size=4))
+    assert len(caption.candidates) == 3
+    for each in (caption, *caption.candidates):
+        cells = f'<td>{each.sentence}</td><td class="probability">{odds(each.log_probability)}</td>'
+        assert cells in html
+
+
+def test_options_reach_the_search_and_are_said(client, coffee_jpeg, arrived):
+    html = send(client, coffee_jpeg, creative="on", top_p="1", seed="5", beam_size="1").text
+    decoding = engine.Decoding(beam_size=1, top_p=1.0, seed=5)
+    [caption] = engine.caption_photographs([arrived], decoding)
+    assert shown_sentence(html) == caption.sentence
+    assert "creative with top-p 1.0 and seed 5." in html
+
+
+def test_options_stay_as_they_were_chosen(client, coffee_jpeg):
+    html = send(client, coffee_jpeg, creative="on", seed="5").text
+    assert re.search(r'name="seed" value="5"', html)
+    assert re.search(r'name="creative"[^>]* checked', html)
+
+
+def test_a_refused_option_is_open_to_be_corrected(client, coffee_jpeg):
+    response = send(client, coffee_jpeg, beam_size="11")
+    assert response.status_code == 400
+    assert '<details class="options" data-options open>' in response.text
+    assert "Beam size: choose a number from 1 to 10." in response.text
+
+
+def test_a_checkpoint_without_attention_says_so(client, coffee_jpeg, settings, tmp_path):
+    settings.CAPTIONER_CHECKPOINT = save_tiny_checkpoint(tmp_path / "tiny", "init")
+    html = send(client, coffee_jpeg).text
+    assert "This model was trained without attention" in html
+    assert "Save attention figure" not in html
+    assert "Word by word" in html
+
+
+def test_scripts_get_the_result_alone(client, coffee_jpeg, arrived):
+    response = send_as_scripts_do(client, coffee_jpeg)
+    assert response.status_code == 200
+    html = response.json()["html"]
+    [caption] = engine.caption_photographs([arrived])
+    assert shown_sentence(html) == caption.sentence
+    assert "<form" not in html
+
+
+def test_scripts_get_what_was_wrong_as_a_sentence(client, coffee_jpeg):
+    response = send_as_scripts_do(client, b"not a picture", beam_size="0")
+    assert response.status_code == 400
+    assert response.json() == {
+        "error": "Beam size: choose a number from 1 to 10. "
+        "This file is not a picture that can be read. "
+        "Send a JPEG, PNG, GIF, WebP, AVIF, BMP or TIFF file."
+    }
 
 
 def test_a_passing_failure_of_the_engine_is_said_in_the_form(client, coffee_jpeg, monkeypatch):
@@ -127,6 +245,9 @@ def test_a_passing_failure_of_the_engine_is_said_in_the_form(client, coffee_jpeg
     response = send(client, coffee_jpeg)
     assert response.status_code == 503
     assert "Please try again in a minute." in response.text
+    response = send_as_scripts_do(client, coffee_jpeg)
+    assert response.status_code == 503
+    assert response.json() == {"error": "Please try again in a minute."}
 
 
 def test_the_form_of_another_site_is_refused_in_words(coffee_jpeg):

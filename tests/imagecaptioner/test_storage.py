@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from django.core.management import call_command
 
@@ -20,6 +22,16 @@ def test_after_collectstatic_names_carry_the_content_and_exist_compressed(static
     assert url != "/static/css/site.css"
     assert (static_root / url.removeprefix("/static/")).is_file()
     assert (static_root / (url.removeprefix("/static/") + ".gz")).is_file()
+
+
+def test_after_collectstatic_scripts_import_each_other_by_names_that_carry_the_content(static_root):
+    call_command("collectstatic", interactive=False, verbosity=0)
+    script = static_root / StaticStorage().url("js/upload.js").removeprefix("/static/")
+    imported = re.findall(r'from "\./(.+?)"', script.read_text(encoding="utf-8"))
+    assert len(imported) >= 5
+    for name in imported:
+        assert re.fullmatch(r"\w+\.[0-9a-f]{12}\.js", name)
+        assert (static_root / "js" / name).is_file()
 
 
 def test_after_collectstatic_a_link_to_no_file_fails(static_root):

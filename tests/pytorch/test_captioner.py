@@ -69,6 +69,12 @@ def test_the_sentence_is_written_as_a_person_would():
     assert caption.sentence == caption.text[0].upper() + caption.text[1:] + "."
 
 
+def test_each_word_knows_its_part_of_the_sentence():
+    caption = tiny_captioner().caption(photographs())[0]
+    assert len(caption.sentence_parts) == len(caption.words)
+    assert "".join(caption.sentence_parts) == caption.sentence
+
+
 def test_no_images_give_no_captions():
     assert tiny_captioner().caption([]) == []
 

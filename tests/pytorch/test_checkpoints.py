@@ -31,6 +31,16 @@ def test_a_loaded_captioner_captions_like_the_saved_one(tmp_path, injection):
     assert loaded.caption(photographs()) == captioner.caption(photographs())
 
 
+def test_a_loaded_captioner_knows_its_checkpoint_by_hash(tmp_path):
+    directory = save_tiny_checkpoint(tmp_path / "saved")
+    former = load_captioner(directory).config_hash
+    assert len(former) == 64
+    assert load_captioner(directory).config_hash == former
+    save_tiny_checkpoint(directory, "prefix")
+    assert load_captioner(directory).config_hash != former
+    assert tiny_captioner().config_hash == ""
+
+
 def test_pretrained_encoder_weights_are_named_and_not_copied(tmp_path):
     directory = save_tiny_checkpoint(tmp_path / "saved")
     tensors = load_file(directory / "weights.safetensors")

@@ -1,6 +1,7 @@
 """Every encoder with every injection learns to caption two scenes of the data set `shapes`."""
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,7 +14,8 @@ from pytorch.evaluation import generate_captions
 from pytorch.features import cached_features
 from pytorch.search import DecodingConfig
 from pytorch.shapes import SIDE, DrawnImages, Scene, Shape
-from pytorch.teacher_forcing import SplitData, TeacherForcing
+from pytorch.split_data import SplitData
+from pytorch.teacher_forcing import TeacherForcing
 from pytorch.tokenization import tokenize
 from pytorch.vocabulary import Vocabulary
 from tests.tiny import random_encoder
@@ -28,6 +30,7 @@ CAPTIONS = [
     "A large black circle above a large black square.",
     "There is a yellow circle above a yellow square.",
 ]
+IMAGES = DrawnImages(tuple(SCENES))
 TOKENS = [tokenize(text) for text in CAPTIONS]
 STEPS = 80
 
@@ -42,7 +45,7 @@ def seen(request, tmp_path_factory):
     encoder.preprocessing = preprocessing
     features = cached_features(
         encoder,
-        DrawnImages(tuple(SCENES)),
+        IMAGES,
         [scene.image for scene in SCENES],
         tmp_path_factory.mktemp("features"),
         device=torch.device("cpu"),
@@ -71,7 +74,7 @@ def test_every_injection_learns_from_the_features_of_every_encoder(seen, injecti
     first_weights = {name: weight.clone() for name, weight in decoder.named_parameters()}
     examples = [Example(scene.image, (text,)) for scene, text in zip(SCENES, CAPTIONS, strict=True)]
     objective = TeacherForcing(
-        SplitData(tuple(examples), features),
+        SplitData(tuple(examples), features, IMAGES, cache_dir=Path("unused")),
         vocabulary,
         batch_size=len(examples),
         seed=1,
@@ -80,8 +83,8 @@ def test_every_injection_learns_from_the_features_of_every_encoder(seen, injecti
     )
     optimizer = torch.optim.Adam(decoder.parameters(), lr=3e-3)
     for epoch in range(STEPS):
-        for loss in objective.losses(decoder, epoch):
-            loss.backward()
+        for batch in objective.batches(epoch):
+            objective.loss(decoder, batch).backward()
             optimizer.step()
             optimizer.zero_grad()
 

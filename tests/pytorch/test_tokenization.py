@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
 
-from pytorch.tokenization import sentence, tokenize
+from pytorch.tokenization import sentence, sentence_parts, tokenize
 
 COCO_SAMPLE = (
     Path(__file__).resolve().parents[2].parent
@@ -112,6 +112,23 @@ def test_surrounding_white_space_changes_nothing(caption):
 )
 def test_words_become_a_sentence(words, expected):
     assert sentence(words.split()) == expected
+
+
+def test_a_sentence_is_cut_into_what_each_word_is_in_it():
+    assert sentence_parts(["a", "dog", "'s", "ball"]) == ["A", " dog", "'s", " ball."]
+    assert sentence_parts(["a", "-lrb-", "red", "-rrb-", "ball"]) == [
+        "A",
+        " (",
+        "red",
+        ")",
+        " ball.",
+    ]
+    assert sentence_parts([]) == []
+
+
+@given(st.lists(st.text(min_size=1).filter(lambda word: not any(map(str.isspace, word)))))
+def test_each_word_has_its_part_of_the_sentence(words):
+    assert len(sentence_parts(words)) == len(words)
 
 
 PHRASES = ["a", "man", "dog 's", "they 're", "is n't", "# 7", "-lrb- red -rrb-", "u.s.", "t-shirt"]

@@ -1,0 +1,16 @@
+"""Addresses of accounts."""
+
+from django.urls import path
+
+from accounts import views
+
+app_name = "accounts"
+urlpatterns = [
+    path("sign-up", views.SignUp.as_view(), name="sign_up"),
+    path("log-in", views.log_in, name="log_in"),
+    path("log-out", views.log_out, name="log_out"),
+    path("password", views.password_reset, name="password_reset"),
+    path("password/sent", views.password_reset_sent, name="password_reset_sent"),
+    path("password/set", views.password_reset_complete, name="password_reset_complete"),
+    path("password/<uidb64>/<token>", views.password_reset_confirm, name="password_reset_confirm"),
+]

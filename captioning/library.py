@@ -1,0 +1,153 @@
+"""The library: captioned pictures that are kept, corrected, shared and deleted.
+
+Functions take pictures that the caller may reach; `owners.pictures_of` finds those.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from typing import Any
+
+from django.core.files.base import ContentFile, File
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from PIL import Image
+
+from captioning import engine
+from captioning.caption_data import caption_data
+from captioning.models import Caption, Checkpoint, Owner, Picture
+from captioning.photographs import FORMATS, SHOWN_SIDE, format_of, jpeg
+
+THUMBNAIL_SIDE = 480
+CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+def keep(
+    owner: Owner,
+    photograph: Image.Image,
+    file: File[bytes],
+    decoding: engine.Decoding | None = None,
+) -> Picture:
+    """Caption the photograph, and keep it with the file it was read from.
+
+    What the owner keeps already is not stored again, and what was said of the same pixels, by the
+    same model under the same settings, is not computed again.
+
+    Raises EngineError; then nothing is kept.
+    """
+    decoding = decoding or engine.Decoding()
+    pixel_hash = hash_pixels(photograph)
+    checkpoint = current_checkpoint()
+    settings = engine.decoding_settings(decoding)
+    data = _known_caption(pixel_hash, checkpoint, settings) or _caption(photograph, decoding)
+    with transaction.atomic():
+        picture = owner.pictures.filter(pixel_hash=pixel_hash).first()
+        if picture is None:
+            picture = _store(owner, photograph, file, pixel_hash)
+        picture.captions.update_or_create(
+            checkpoint=checkpoint,
+            settings=settings,
+            defaults={"data": data, "asked": timezone.now()},
+        )
+        picture.sentence = data["sentence"]
+        _save(picture, "sentence")
+    return picture
+
+
+def correct(picture: Picture, correction: str) -> None:
+    """Put the correction beside the model's caption; an empty one takes it away."""
+    picture.correction = " ".join(CONTROL_CHARACTERS.sub(" ", correction).split())
+    picture.corrected = timezone.now() if picture.correction else None
+    _save(picture, "correction", "corrected")
+
+
+def delete(picture: Picture) -> None:
+    """Delete the picture, all that was said of it, and its files."""
+    picture.delete()
+
+
+def share(picture: Picture) -> str:
+    """Return the secret part of the picture's shared link, made if there is none."""
+    if picture.share_token is None:
+        picture.share_token = secrets.token_urlsafe(32)
+        picture.save(update_fields=["share_token"])
+    return picture.share_token
+
+
+def revoke(picture: Picture) -> None:
+    """Take the shared link away; its address will never work again."""
+    picture.share_token = None
+    picture.save(update_fields=["share_token"])
+
+
+def current_checkpoint() -> Checkpoint:
+    """Return the checkpoint in use, entered at its first use. Raises EngineError."""
+    captioner = engine.get_captioner()
+    checkpoint, _ = Checkpoint.objects.get_or_create(
+        hash=captioner.config_hash, defaults={"name": captioner.name}
+    )
+    return checkpoint
+
+
+def hash_pixels(photograph: Image.Image) -> str:
+    """SHA-256 of an RGB image's size and pixels, in hexadecimal."""
+    digest = hashlib.sha256(f"{photograph.width} x {photograph.height} ".encode())
+    digest.update(photograph.tobytes())
+    return digest.hexdigest()
+
+
+def _known_caption(
+    pixel_hash: str, checkpoint: Checkpoint, settings: dict[str, Any]
+) -> dict[str, Any] | None:
+    """Return the same computation's result, whoever asked for it."""
+    known = Caption.objects.filter(
+        picture__pixel_hash=pixel_hash, checkpoint=checkpoint, settings=settings
+    )
+    return known.values_list("data", flat=True).first()
+
+
+def _caption(photograph: Image.Image, decoding: engine.Decoding) -> dict[str, Any]:
+    [caption] = engine.caption_photographs([photograph], decoding)
+    return caption_data(caption)
+
+
+def _store(owner: Owner, photograph: Image.Image, file: File[bytes], pixel_hash: str) -> Picture:
+    """Write the files and the row; if another request was faster, return its picture."""
+    file_format = format_of(file)
+    name = (file.name or "").replace("\\", "/").rsplit("/", 1)[-1]
+    picture = Picture(
+        owner=owner,
+        pixel_hash=pixel_hash,
+        name=name[-255:],
+        format=file_format,
+        width=photograph.width,
+        height=photograph.height,
+    )
+    try:
+        picture.original.save(f"original{FORMATS[file_format][0]}", file, save=False)
+        shown, thumbnail = jpeg(photograph, SHOWN_SIDE), jpeg(photograph, THUMBNAIL_SIDE)
+        picture.shown.save("shown.jpg", ContentFile(shown), save=False)
+        picture.thumbnail.save("thumbnail.jpg", ContentFile(thumbnail), save=False)
+        with transaction.atomic():
+            picture.save()
+    except Exception as error:
+        delete_files(picture)
+        if isinstance(error, IntegrityError):
+            return owner.pictures.get(pixel_hash=pixel_hash)
+        raise
+    return picture
+
+
+def delete_files(picture: Picture) -> None:
+    """Delete the files of a picture whose row is gone, or was never there."""
+    for file in picture.files:
+        if file:
+            file.delete(save=False)
+
+
+def _save(picture: Picture, *fields: str) -> None:
+    """Save the fields, and read the description that the database makes of them."""
+    picture.save(update_fields=fields)
+    picture.refresh_from_db(fields=["description"])

@@ -1,0 +1,157 @@
+"""Pages of the library: every picture is looked up among those that the request may reach."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.db.models.fields.files import FieldFile
+from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.cache import get_conditional_response, patch_cache_control
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from captioning import library
+from captioning.forms import CorrectionForm
+from captioning.models import Picture
+from captioning.owners import pictures_of
+from captioning.search import search
+
+PICTURES_PER_PAGE = 24
+MAX_QUERY = 200
+
+# What every browser shows as a picture and never as anything else; the rest is downloaded.
+SHOWN_INLINE = ("image/jpeg", "image/png", "image/gif", "image/webp", "image/avif")
+
+
+@never_cache
+@require_safe
+def gallery(request: HttpRequest) -> HttpResponse:
+    """Show the pictures that a search finds, newest first; all of them without one."""
+    query = request.GET.get("q", "")[:MAX_QUERY].strip()
+    found = search(pictures_of(request), query)
+    page = Paginator(found, PICTURES_PER_PAGE).get_page(request.GET.get("page"))
+    return render(request, "captioning/gallery.html", {"page": page, "query": query})
+
+
+@never_cache
+@require_safe
+def picture(request: HttpRequest, pk: int) -> HttpResponse:
+    """Show a picture with its caption and correction."""
+    picture = _own_picture(request, pk)
+    form = CorrectionForm(initial={"correction": picture.description})
+    return _picture_page(request, picture, form)
+
+
+@require_POST
+def correct(request: HttpRequest, pk: int) -> HttpResponse:
+    """Put a correction beside the caption."""
+    picture = _own_picture(request, pk)
+    form = CorrectionForm(request.POST)
+    if not form.is_valid():
+        return _picture_page(request, picture, form, status=400)
+    library.correct(picture, form.cleaned_data["correction"])
+    messages.success(
+        request,
+        "Your correction is kept." if picture.correction else "The model's caption is back.",
+    )
+    return redirect(picture)
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def delete(request: HttpRequest, pk: int) -> HttpResponse:
+    """Ask whether to delete a picture, and delete it."""
+    picture = _own_picture(request, pk)
+    if request.method != "POST":
+        return render(request, "captioning/delete.html", {"picture": picture})
+    library.delete(picture)
+    messages.success(request, "The picture is deleted.")
+    return redirect("captioning:gallery")
+
+
+@require_POST
+def share(request: HttpRequest, pk: int) -> HttpResponse:
+    """Make a link that shows the picture to anyone."""
+    picture = _own_picture(request, pk)
+    library.share(picture)
+    messages.success(request, "The picture has a link now. Whoever knows it can see the picture.")
+    return redirect(picture)
+
+
+@require_POST
+def revoke(request: HttpRequest, pk: int) -> HttpResponse:
+    """Take the link away."""
+    picture = _own_picture(request, pk)
+    library.revoke(picture)
+    messages.success(request, "The link is revoked. It will not work again.")
+    return redirect(picture)
+
+
+@require_safe
+def file(request: HttpRequest, pk: int, kind: str) -> HttpResponseBase:
+    """Send a file of a picture to its owner; `kind` is original, shown or thumbnail."""
+    picture = _own_picture(request, pk)
+    if kind == "original":
+        return _file_response(request, picture.original, picture.media_type, name=picture.name)
+    return _file_response(request, getattr(picture, kind), "image/jpeg")
+
+
+@never_cache
+@require_safe
+def shared(request: HttpRequest, token: str) -> HttpResponse:
+    """Show a picture and what is said of it to whoever knows its link, and nothing of its owner."""
+    picture = get_object_or_404(Picture, share_token=token)
+    response = render(request, "captioning/shared.html", {"picture": picture})
+    response["X-Robots-Tag"] = "noindex"
+    return response
+
+
+@require_safe
+def shared_file(request: HttpRequest, token: str) -> HttpResponseBase:
+    """Send the copy without metadata of a shared picture."""
+    picture = get_object_or_404(Picture, share_token=token)
+    return _file_response(request, picture.shown, "image/jpeg")
+
+
+def _own_picture(request: HttpRequest, pk: int) -> Picture:
+    return get_object_or_404(pictures_of(request), pk=pk)
+
+
+def _picture_page(
+    request: HttpRequest, picture: Picture, form: CorrectionForm, *, status: int = 200
+) -> HttpResponse:
+    context = {
+        "picture": picture,
+        "made": picture.caption,
+        "caption": picture.caption.data,
+        "form": form,
+        "shared_link": _shared_link(request, picture),
+    }
+    return render(request, "captioning/picture.html", context, status=status)
+
+
+def _shared_link(request: HttpRequest, picture: Picture) -> str | None:
+    if picture.share_token is None:
+        return None
+    return request.build_absolute_uri(reverse("captioning:shared", args=[picture.share_token]))
+
+
+def _file_response(
+    request: HttpRequest, file: FieldFile, media_type: str, *, name: str = ""
+) -> HttpResponseBase:
+    """Send a file that the browser may keep, but must ask for again: it may be gone by then."""
+    # The files' random names are never given to another content.
+    etag = f'"{PurePosixPath(str(file.name)).stem}"'
+    response: HttpResponseBase = get_conditional_response(request, etag=etag) or FileResponse(
+        file.open("rb"),
+        content_type=media_type,
+        as_attachment=media_type not in SHOWN_INLINE,
+        filename=name,
+    )
+    response["ETag"] = etag
+    patch_cache_control(response, private=True, no_cache=True)
+    return response

@@ -1,0 +1,28 @@
+"""What happens by itself: files go with their rows, and pictures come along at the log-in."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.signals import user_logged_in
+from django.db import transaction
+from django.db.models.signals import post_delete
+from django.dispatch import receiver
+from django.http import HttpRequest
+
+from captioning import library, owners
+from captioning.models import Picture
+
+
+@receiver(post_delete, sender=Picture)
+def delete_files(instance: Picture, **_: Any) -> None:
+    """Delete the files once the row is gone for good, however it was deleted."""
+    transaction.on_commit(partial(library.delete_files, instance))
+
+
+@receiver(user_logged_in)
+def take_pictures_along(request: HttpRequest, user: AbstractBaseUser, **_: Any) -> None:
+    """Give the account the pictures that its owner kept before the log-in."""
+    owners.give_visitors_pictures_to_account(request, user)

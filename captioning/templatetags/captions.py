@@ -1,0 +1,71 @@
+"""Filters for the data of a caption; see `captioning.caption_data`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from django import template
+
+from captioning.caption_data import DOUBTFUL_BELOW
+
+LARGE_NUMBERS = {10**12: "trillion", 10**9: "billion", 10**6: "million"}
+
+FEWEST = 10**15
+
+register = template.Library()
+
+
+@register.filter
+def percent(probability: float) -> str:
+    """Write the probability of a word for a reader: `43%`, `2.1%`, `0.03%`.
+
+    What is neither certain nor impossible is never written as 100% or 0%.
+    """
+    value = 100 * probability
+    if value > 99:
+        return "100%" if probability == 1 else "over 99%"
+    if value < 0.01:
+        return "0%" if probability == 0 else "under 0.01%"
+    return f"{value:.0f}%" if value >= 10 else f"{value:.2g}%"
+
+
+@register.filter
+def odds(log_probability: float) -> str:
+    """Write the probability of a whole caption for a reader: `1 in 4.2`, `1 in 19 million`.
+
+    It is far too small for a percentage that could be read.
+    """
+    if log_probability < -math.log(FEWEST):
+        return "less than 1 in a thousand trillion"
+    times = float(f"{math.exp(-log_probability):.2g}")
+    for size, name in LARGE_NUMBERS.items():
+        if times >= size:
+            return f"1 in {times / size:g} {name}"
+    return f"1 in {times:,g}"
+
+
+@register.filter
+def is_doubtful(word: Mapping[str, Any]) -> bool:
+    """Tell whether the model was so unsure of the word that the reader should be told."""
+    probability: float = word["probability"]
+    return probability < DOUBTFUL_BELOW
+
+
+@register.filter
+def doubtful_words(caption: Mapping[str, Any]) -> list[str]:
+    """List the doubtful words of a caption."""
+    return [word["text"] for word in caption["words"] if is_doubtful(word)]
+
+
+@register.simple_tag
+def doubtful_below() -> str:
+    """Write the probability under which a word is doubtful."""
+    return percent(DOUBTFUL_BELOW)
+
+
+@register.filter
+def shown_word(text: str) -> str:
+    """Write a word of the vocabulary for a reader, who does not know `<end>`."""
+    return "(the end)" if text == "<end>" else text

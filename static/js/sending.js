@@ -1,0 +1,27 @@
+// One request of the upload form. XMLHttpRequest, because fetch does not tell how much was sent.
+
+// Resolves with the HTML of the result. Rejects with an Error whose message is for the reader.
+export function send(address, data, { signal, onProgress }) {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open("POST", address);
+    request.setRequestHeader("Accept", "application/json");
+    request.responseType = "json";
+    request.upload.addEventListener("progress", (event) => onProgress(event.loaded / event.total));
+    request.addEventListener("load", () => {
+      if (request.response?.html) resolve(request.response.html);
+      else reject(new Error(request.response?.error ?? unexplained(request.status)));
+    });
+    request.addEventListener("error", () => {
+      reject(new Error("It could not be sent: the connection failed. Try again."));
+    });
+    request.addEventListener("abort", () => reject(signal.reason));
+    signal.addEventListener("abort", () => request.abort());
+    request.send(data);
+  });
+}
+
+function unexplained(status) {
+  if (status === 403) return "This page was open too long. Reload it, and send the photograph again.";
+  return `The server did not answer as it should (status ${status}). Try again in a minute.`;
+}

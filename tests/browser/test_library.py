@@ -1,0 +1,113 @@
+"""The library in a real browser. Its pages need no scripts, so most tests switch them off."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+
+@pytest.fixture
+def open_kept(open_page, photograph):
+    """Keep a photograph and open its page."""
+
+    def open_kept(**options):
+        page = open_page(**{"java_script_enabled": False} | options)
+        page.locator("input[type=file]").set_input_files(photograph)
+        page.get_by_role("button", name="Write a caption").click()
+        expect(page).to_have_url(re.compile(r"/pictures/\d+$"))
+        return page
+
+    return open_kept
+
+
+def correct(page, correction):
+    page.get_by_label("What would you say?").fill(correction)
+    page.get_by_role("button", name="Keep correction").click()
+    expect(page.get_by_role("status")).to_have_text("Your correction is kept.")
+
+
+def shown_width(image):
+    expect(image).to_be_visible()
+    return image.evaluate("image => image.naturalWidth")
+
+
+def test_a_kept_photograph_has_a_page(open_kept):
+    page = open_kept()
+    assert shown_width(page.locator("main img").first) == 600
+    expect(page.locator(".caption")).to_have_text(page.title().split(" · ")[0])
+
+
+def test_a_correction_takes_the_place_of_the_caption_and_can_be_taken_back(open_kept):
+    page = open_kept()
+    said = page.locator(".caption").text_content()
+    correct(page, "A cup of coffee on a table.")
+    expect(page.get_by_role("heading", level=1)).to_have_text("A cup of coffee on a table.")
+    expect(page.locator(".caption")).to_have_text(said)
+    page.get_by_label("What would you say?").fill("")
+    page.get_by_role("button", name="Keep correction").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(said)
+
+
+def test_a_search_finds_a_picture_in_other_forms_of_the_words(open_kept):
+    page = open_kept()
+    correct(page, "A cup of coffee on a table.")
+    page.get_by_role("link", name="Pictures", exact=True).click()
+    page.get_by_label("Search in captions and corrections").fill("cups on the tables")
+    page.keyboard.press("Enter")
+    expect(page.locator(".gallery mark")).to_have_text(["cup", "table"])
+    assert shown_width(page.locator(".gallery img")) == 480
+    page.get_by_label("Search in captions and corrections").fill("zebra")
+    page.get_by_role("button", name="Search").click()
+    expect(page.get_by_role("status")).to_contain_text("None of your pictures")
+
+
+def test_a_picture_is_deleted_after_a_question(open_kept):
+    page = open_kept()
+    page.get_by_role("link", name="Delete this picture").click()
+    page.get_by_role("link", name="Keep it").click()
+    page.get_by_role("link", name="Delete this picture").click()
+    page.get_by_role("button", name="Delete").click()
+    expect(page.get_by_role("status")).to_have_text("The picture is deleted.")
+    expect(page.locator(".gallery")).to_have_count(0)
+
+
+def test_a_shared_link_works_for_anyone_until_it_is_revoked(open_kept, open_page):
+    page = open_kept()
+    page.get_by_role("button", name="Make a link").click()
+    link = page.get_by_label("Whoever knows this link").input_value()
+    other = open_page()
+    other.goto(link)
+    assert shown_width(other.locator("figure img")) == 600
+    expect(other.get_by_role("heading", level=1)).to_have_text(page.title().split(" · ")[0])
+    page.get_by_role("button", name="Revoke link").click()
+    expect(page.get_by_role("status")).to_contain_text("The link is revoked.")
+    assert page.request.get(link).status == 404
+
+
+def test_a_new_account_takes_the_pictures_along(open_kept):
+    page = open_kept()
+    page.get_by_role("link", name="Sign up").click()
+    page.get_by_label("Username").fill("alice")
+    page.get_by_label("E-mail address").fill("alice@example.org")
+    page.get_by_label("Password", exact=True).fill("correct horse battery")
+    page.get_by_label("Password confirmation").fill("correct horse battery")
+    page.get_by_role("button", name="Sign up").click()
+    expect(page.locator(".gallery li")).to_have_count(1)
+    page.get_by_role("button", name="Log out").click()
+    page.get_by_role("link", name="Pictures", exact=True).click()
+    expect(page.locator(".gallery")).to_have_count(0)
+
+
+@pytest.mark.parametrize("width", [360, 1200])
+def test_nothing_is_wider_than_the_window(open_kept, width):
+    page = open_kept(viewport={"width": width, "height": 740}, java_script_enabled=True)
+    correct(page, "A-very-long-word-" * 12)
+    page.get_by_role("button", name="Make a link").click()
+    pictures = page.url
+    shared = page.get_by_label("Whoever knows this link").input_value()
+    origin = pictures.split("/pictures")[0]
+    addresses = [pictures, f"{pictures}/delete", shared]
+    addresses += [f"{origin}/pictures", f"{origin}/account/sign-up", f"{origin}/account/log-in"]
+    for address in addresses:
+        page.goto(address)
+        assert page.evaluate("document.documentElement.scrollWidth") == width, address

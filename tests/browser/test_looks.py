@@ -1,0 +1,103 @@
+"""Every page fits its window, in light and dark, and axe finds nothing wrong with it."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from tests.browser.conftest import choose, expect_captions, rows
+
+
+def start(open_page, photograph):
+    return open_page()
+
+
+def options_open(open_page, photograph):
+    page = open_page()
+    page.get_by_text("Options", exact=True).click()
+    page.get_by_label("Creative").check()
+    return page
+
+
+def captioned(open_page, photograph):
+    page = open_page()
+    choose(page, photograph, {**photograph, "name": "broken.jpg", "buffer": b"broken"})
+    expect_captions(page)
+    expect(rows(page, "failed")).to_have_count(1)
+    page.get_by_text("Word by word").click()
+    page.locator(".caption button").nth(1).click()
+    return page
+
+
+def on_its_way(open_page, photograph):
+    page = open_page()
+    page.route(page.url, lambda route: None)
+    choose(page, photograph)
+    expect(rows(page, "sending")).to_have_count(1)
+    return page
+
+
+def without_our_scripts(open_page):
+    """The page as it is without scripts; axe itself is one, so the browser must run them."""
+    page = open_page()
+    empty = {"body": "", "content_type": "text/javascript"}
+    page.route("**/*.js", lambda route: route.fulfill(**empty))
+    page.reload()
+    return page
+
+
+def captioned_without_scripts(open_page, photograph):
+    page = without_our_scripts(open_page)
+    choose(page, photograph)
+    page.get_by_role("button", name="Write a caption").click()
+    expect(page.locator(".caption")).to_be_visible()
+    return page
+
+
+def refused_without_scripts(open_page, photograph):
+    page = without_our_scripts(open_page)
+    choose(page, {**photograph, "buffer": b"no picture"})
+    page.get_by_role("button", name="Write a caption").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    return page
+
+
+def model_card(open_page, photograph):
+    return open_page("/model")
+
+
+PAGES = [
+    start,
+    options_open,
+    on_its_way,
+    captioned,
+    captioned_without_scripts,
+    refused_without_scripts,
+    model_card,
+]
+
+
+@pytest.mark.parametrize("page_in_state", PAGES)
+def test_axe_finds_no_violation_in_light_and_dark(open_page, photograph, page_in_state):
+    page = page_in_state(open_page, photograph)
+    for color_scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=color_scheme)
+        violations = Axe().run(page).response["violations"]
+        assert [
+            (each["id"], [node["html"][:200] for node in each["nodes"]]) for each in violations
+        ] == []
+
+
+@pytest.mark.parametrize("page_in_state", PAGES)
+def test_nothing_is_wider_than_the_window(open_page, photograph, page_in_state):
+    page = page_in_state(open_page, photograph)
+    for width in (320, 360, 640, 768, 1280, 2560):  # 640 is 1280 at 200 percent zoom
+        page.set_viewport_size({"width": width, "height": 740})
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_the_page_is_dark_where_the_reader_likes_it_dark(open_page):
+    brightness = "Number(getComputedStyle(document.body).backgroundColor.match(/\\d+/)[0])"
+    light, dark = open_page(color_scheme="light"), open_page(color_scheme="dark")
+    assert light.evaluate(brightness) > 200
+    assert dark.evaluate(brightness) < 60
+    assert dark.screenshot() != light.screenshot()
