@@ -18,6 +18,7 @@ from torch import Tensor
 
 from pytorch.datasets import Example
 from pytorch.decoders import Decoder
+from pytorch.distributed import mean_over_processes, own_share
 from pytorch.metrics import CiderD
 from pytorch.search import DecodingConfig, sample, search
 from pytorch.split_data import SplitData
@@ -78,11 +79,11 @@ class SelfCritical:
         return math.ceil(len(self.features) / self.batch_size)
 
     def batches(self, epoch: int) -> Iterator[list[int]]:
-        """Rows of the images of one batch after another."""
+        """Rows of the images of one batch after another, or of this process's share of it."""
         rows = list(range(len(self.features)))
         random.Random(f"{self.seed}-{epoch}").shuffle(rows)  # noqa: S311
         for start in range(0, len(rows), self.batch_size):
-            yield rows[start : start + self.batch_size]
+            yield own_share(rows[start : start + self.batch_size])
 
     def loss(self, decoder: Decoder, batch: list[int]) -> Tensor:
         """Loss of one batch."""
@@ -112,4 +113,5 @@ def self_critical_loss(
     drawn = sample(decoder, regions, DecodingConfig(beam_size=samples, max_words=max_words))
     advantage = reward(rows, drawn.words) - baseline  # (B, K)
     is_word = drawn.words != Vocabulary.pad
-    return -(advantage * drawn.log_probabilities).sum() / is_word.sum()
+    # The mean over the processes is then that of the words of the whole batch.
+    return -(advantage * drawn.log_probabilities).sum() / mean_over_processes(is_word.sum())

@@ -18,6 +18,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from pytorch.datasets import Example
 from pytorch.decoders import Decoder
+from pytorch.distributed import own_share, share_count
 from pytorch.encoders import Encoder
 from pytorch.split_data import SplitData
 from pytorch.tokenization import tokenize
@@ -102,22 +103,28 @@ class TeacherForcing:
     def __len__(self) -> int:
         return len(self.caption_batches)
 
-    def batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Features (B, R, C), or images (B, 3, S, S), and captions as word numbers (B, T)."""
+    def batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor, int]]:
+        """This process's share of each batch, and how many captions the whole batch has.
+
+        The share is features (B, R, C), or images (B, 3, S, S), and word numbers (B, T).
+        """
         return one_ahead(
-            (self._read(rows), captions) for rows, captions in self.caption_batches.of_epoch(epoch)
+            (self._read(own_share(rows)), own_share(captions), len(rows))
+            for rows, captions in self.caption_batches.of_epoch(epoch)
         )
 
-    def loss(self, decoder: Decoder, batch: tuple[Tensor, Tensor]) -> Tensor:
-        """Loss of one batch."""
-        inputs, captions = (part.to(decoder.bias.device) for part in batch)
+    def loss(self, decoder: Decoder, batch: tuple[Tensor, Tensor, int]) -> Tensor:
+        """Loss of one share; the mean over the processes is the whole batch's."""
+        inputs, captions, size = batch
+        inputs, captions = inputs.to(decoder.bias.device), captions.to(decoder.bias.device)
         regions = inputs if self.encoder is None else self.encoder(inputs)  # (B, R, C)
         logits, attention = decoder(regions, captions[:, :-1])
         return caption_loss(
             logits,
             captions[:, 1:],
             attention,
-            mean_words=self.mean_words,
+            mean_words=self.mean_words / share_count(size),
+            mean_captions=size / share_count(size),
             label_smoothing=self.label_smoothing,
             attention_penalty=self.attention_penalty,
         )
@@ -144,6 +151,7 @@ def caption_loss(
     attention: Tensor | None,
     *,
     mean_words: float,
+    mean_captions: float,
     label_smoothing: float,
     attention_penalty: float,
 ) -> Tensor:
@@ -154,7 +162,8 @@ def caption_loss(
 
     The cross-entropy is summed over the words and divided by `mean_words`, those of an average
     batch. Captions of a batch are equally long: divided by its own words, those of short captions
-    would count for more than those of long ones, and the model would learn to end too early.
+    would count for more than those of long ones, and the model would learn to end too early. The
+    term is summed over the captions in the same way and divided by `mean_captions`.
     """
     loss = functional.cross_entropy(
         logits.flatten(0, 1),
@@ -168,4 +177,5 @@ def caption_loss(
         return loss
     is_word = (targets != Vocabulary.pad).unsqueeze(2)  # (B, T, 1)
     looked = (attention * is_word).sum(dim=1)  # (B, R)
-    return loss + attention_penalty * (1 - looked).square().mean()
+    unevenness = (1 - looked).square().mean(dim=1).sum() / mean_captions
+    return loss + attention_penalty * unevenness

@@ -17,13 +17,22 @@ from tqdm import tqdm
 
 from pytorch.captioner import Captioner
 from pytorch.decoders import Decoder
+from pytorch.distributed import (
+    from_all,
+    from_writer,
+    in_parallel,
+    mean_over_processes,
+    process_number,
+    writer_first,
+)
 from pytorch.encoders import Encoder
-from pytorch.evaluation import evaluate
+from pytorch.evaluation import Evaluation, evaluate
 from pytorch.schedules import constant
 from pytorch.self_critical import SelfCritical
 from pytorch.split_data import SplitData
 from pytorch.teacher_forcing import TeacherForcing
 from pytorch.training_config import TrainingConfig
+from pytorch.weight_average import Model, WeightAverage
 
 
 class TrainingError(Exception):
@@ -53,10 +62,10 @@ class Objective(Protocol):
         """Batches in an epoch."""
 
     def batches(self, epoch: int) -> Iterator[Any]:
-        """One batch after another."""
+        """This process's share of one batch after another."""
 
     def loss(self, decoder: Decoder, batch: Any) -> Tensor:
-        """The loss of one of them."""
+        """The loss of one of them; its mean over the processes is that of the whole batch."""
 
 
 @dataclass(frozen=True)
@@ -75,32 +84,17 @@ class Phase:
     fine_tune_from: str | None = None
 
 
-class Model(nn.Module):
-    """What learns: the decoder, and the encoder while that is fine-tuned."""
+class BatchLoss(nn.Module):
+    """An objective's loss as a module's forward pass, which `in_parallel` needs."""
 
-    def __init__(self, decoder: Decoder, encoder: Encoder | None) -> None:
+    def __init__(self, model: Model, objective: Objective) -> None:
         super().__init__()
-        self.decoder = decoder
-        self.encoder = encoder
+        self.model = model
+        self.objective = objective
 
-
-class WeightAverage:
-    """An exponential moving average of a model's weights, as a model."""
-
-    def __init__(self, model: Model, *, decay: float) -> None:
-        self.model = copy.deepcopy(model).eval()
-        self.decay = decay
-        self.updates = 0
-
-    @torch.no_grad()
-    def update(self, model: Model) -> None:
-        """Take in the weights after one more step of the optimizer."""
-        self.updates += 1
-        # The first averages are of few steps, or they would remember the random weights.
-        decay = min(self.decay, self.updates / (self.updates + 10))
-        for average, weight in zip(self.model.parameters(), model.parameters(), strict=True):
-            if weight.requires_grad:
-                average.lerp_(weight, 1 - decay)
+    def forward(self, batch: Any) -> Tensor:
+        """The loss of one batch, or of this process's share of it."""
+        return self.objective.loss(self.model.decoder, batch)
 
 
 class Trainer:
@@ -109,6 +103,8 @@ class Trainer:
     Between two epochs `state_dict` holds all that the rest of the training depends on: a trainer
     made anew with the same arguments that loads it gives the same losses as one that was never
     interrupted.
+
+    Of several processes (see `distributed`) each has a trainer, and all go through the same steps.
     """
 
     def __init__(
@@ -157,7 +153,8 @@ class Trainer:
         """
         self.progress = progress
         if not self.history:
-            torch.manual_seed(self.config.seed)
+            # What dropout and samples draw must differ between processes.
+            torch.manual_seed(self.config.seed + process_number())
             if score_first:
                 on_epoch(self._score(0, "none", math.nan, 0.0))
         for phase in self.phases:
@@ -167,8 +164,13 @@ class Trainer:
         return self.best
 
     def state_dict(self) -> dict[str, Any]:
-        """Tensors and plain values, so that torch.load reads them with `weights_only`."""
-        cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+        """Tensors and plain values, so that torch.load reads them with `weights_only`.
+
+        All processes must call it, and have the same state.
+        """
+        chance = {"cpu": torch.get_rng_state()}
+        if self.device.type == "cuda":
+            chance["cuda"] = torch.cuda.get_rng_state(self.device)
         return {
             "history": [dataclasses.asdict(result) for result in self.history],
             "model": self.model.state_dict(),
@@ -177,7 +179,7 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.scaler.state_dict(),
             "best_weights": self.best_weights,
-            "chance": {"cpu": torch.get_rng_state(), "cuda": cuda},
+            "chance": from_all(chance),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -192,9 +194,10 @@ class Trainer:
         self.average.updates = state["average_updates"]
         self.optimizer.load_state_dict(state["optimizer"])
         self.scaler.load_state_dict(state["scaler"])
-        torch.set_rng_state(state["chance"]["cpu"])
-        if state["chance"]["cuda"]:
-            torch.cuda.set_rng_state_all(state["chance"]["cuda"])
+        chance = state["chance"][process_number()]
+        torch.set_rng_state(chance["cpu"].cpu())
+        if "cuda" in chance:
+            torch.cuda.set_rng_state(chance["cuda"].cpu(), self.device)
 
     def _phases(self) -> list[Phase]:
         config = self.config
@@ -231,8 +234,10 @@ class Trainer:
         )
 
     def _self_critical(self) -> SelfCritical:
+        with writer_first():
+            train = self._as_seen_now(self.train_data)
         return SelfCritical(
-            self._as_seen_now(self.train_data),
+            train,
             self.captioner.vocabulary,
             batch_size=self.config.batch_size,
             seed=self.config.seed,
@@ -285,9 +290,10 @@ class Trainer:
         if phase is not self.phase:
             self._begin_phase(phase)
         objective = phase.objective()
+        loss_of = in_parallel(BatchLoss(self.model, objective))
         while (epoch := self._next_epoch(phase)) is not None:
             start = time.perf_counter()
-            loss = self._train_one_epoch(objective, epoch)
+            loss = self._train_one_epoch(objective, loss_of, epoch)
             seconds = time.perf_counter() - start
             on_epoch(self._score(epoch, objective.name, loss, seconds))
 
@@ -304,8 +310,7 @@ class Trainer:
     def _score(self, epoch: int, objective: str, loss: float, seconds: float) -> EpochResult:
         """Evaluate the captioner on dev, and remember its weights if they are the best so far."""
         start = time.perf_counter()
-        dev = self._as_seen_now(self.dev_data)
-        evaluation = evaluate(self.captioner, dev.features, dev.examples, progress=self.progress)
+        evaluation = from_writer(self._evaluate)
         scores = evaluation.scores
         result = EpochResult(
             epoch=epoch,
@@ -322,12 +327,16 @@ class Trainer:
             self._remember_best()
         return result
 
+    def _evaluate(self) -> Evaluation:
+        dev = self._as_seen_now(self.dev_data)
+        return evaluate(self.captioner, dev.features, dev.examples, progress=self.progress)
+
     def _remember_best(self) -> None:
         self.best_weights = {"decoder": copy.deepcopy(self.captioner.decoder.state_dict())}
         if self.captioner.encoder is not self.frozen_encoder:
             self.best_weights["encoder"] = copy.deepcopy(self.captioner.encoder.state_dict())
 
-    def _train_one_epoch(self, objective: Objective, epoch: int) -> float:
+    def _train_one_epoch(self, objective: Objective, loss_of: nn.Module, epoch: int) -> float:
         """One pass over the train split; returns the mean loss of its batches."""
         self.model.train()
         rises = [result.is_best for result in self.history if result.epoch > 0]
@@ -342,14 +351,15 @@ class Trainer:
         for number, batch in enumerate(progress_bar, start=1):
             # Only the forward pass: a backward pass has the types of the forward one.
             with torch.autocast(self.device.type, self.low_precision, self.config.mixed_precision):
-                loss = objective.loss(self.decoder, batch)
-            if not loss.isfinite():
+                share_loss = loss_of(batch)
+            loss = mean_over_processes(share_loss).item()
+            if not math.isfinite(loss):
                 raise TrainingError(
-                    f"The loss became {loss.item()} in batch {number} of epoch {epoch}. "
+                    f"The loss became {loss} in batch {number} of epoch {epoch}. "
                     "Try a lower learning rate."
                 )
-            self.scaler.scale(loss / self.config.accumulate).backward()
-            total += loss.item()
+            self.scaler.scale(share_loss / self.config.accumulate).backward()
+            total += loss
             if number % self.config.accumulate == 0 or number == batches:
                 done = epoch - 1 + (number - 1) / batches
                 self._step(self.phase.rate_share(done=done, rises=rises))

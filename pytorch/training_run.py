@@ -13,6 +13,7 @@ from pytorch.captioner import Captioner
 from pytorch.checkpoints import default_device, load_captioner, save_checkpoint
 from pytorch.datasets import CaptionDataset, Example
 from pytorch.decoders import Decoder
+from pytorch.distributed import is_writer, process_count, writer_first
 from pytorch.encoders import Encoder
 from pytorch.model_card import model_card
 from pytorch.run_config import RunConfig
@@ -42,28 +43,38 @@ def run_training(
     needs to go on as if nothing had happened; in the end, however it comes, a report of the epochs
     that were run. Returns the best epoch. Raises CheckpointError, EncoderError, DatasetError or
     TrainingError with a sentence.
+
+    Of several processes (see `distributed`), the writer alone writes and calls `on_epoch`.
     """
-    options = {"dataset": dataset.name, "root": dataset.root, **config.flat()}
-    folder.begin(options, resume=resume)
+    options = {
+        "dataset": dataset.name,
+        "root": dataset.root,
+        "processes": process_count(),
+        **config.flat(),
+    }
+    if is_writer():
+        folder.begin(options, resume=resume)
+    progress = progress and is_writer()
     device = default_device()
     # The seed decides the first weights as well as the order of the batches.
     torch.manual_seed(config.training.seed)
-    former = None
-    if config.model.init_from is not None:
-        former = load_captioner(config.model.init_from, device=device)
-    encoder = former.encoder if former else load_encoder(config)
-    if config.training.fine_tune_from is not None:
-        encoder.layers_from(config.training.fine_tune_from)  # refuses an unknown one early
-    train = split_data(
-        dataset,
-        "train",
-        encoder,
-        cache_dir,
-        device=device,
-        flip=config.model.flip,
-        progress=progress,
-    )
-    dev = split_data(dataset, "dev", encoder, cache_dir, device=device, progress=progress)
+    with writer_first():  # what it downloads and computes, the others find on disk
+        former = None
+        if config.model.init_from is not None:
+            former = load_captioner(config.model.init_from, device=device)
+        encoder = former.encoder if former else load_encoder(config)
+        if config.training.fine_tune_from is not None:
+            encoder.layers_from(config.training.fine_tune_from)  # refuses an unknown one early
+        train = split_data(
+            dataset,
+            "train",
+            encoder,
+            cache_dir,
+            device=device,
+            flip=config.model.flip,
+            progress=progress,
+        )
+        dev = split_data(dataset, "dev", encoder, cache_dir, device=device, progress=progress)
     dataset = dataset.leave_out(train.features.unreadable | dev.features.unreadable)
     captioner = former or new_captioner(config, encoder, dataset.split("train"), device)
     recipes = captioner.metrics.get("training", [])
@@ -72,6 +83,9 @@ def run_training(
         trainer.load_state_dict(folder.load_state(device))
 
     def keep(result: EpochResult) -> None:
+        state = trainer.state_dict()
+        if not is_writer():
+            return
         if result.is_best:
             captioner.metrics = _metrics(
                 dataset, config, result, recipes, beam_size=captioner.decoding.beam_size
@@ -80,13 +94,13 @@ def run_training(
             save_checkpoint(output, captioner, model_card=card)
         # In this order: a kill in between repeats the epoch and writes the same files again.
         folder.write_log(trainer.history)
-        folder.save_state(trainer.state_dict())
+        folder.save_state(state)
         on_epoch(result)
 
     try:
         return trainer.run(keep, score_first=config.model.init_from is not None, progress=progress)
     finally:
-        if trainer.history:  # a run that is stopped has a report too
+        if trainer.history and is_writer():  # a run that is stopped has a report too
             title = f"Training run {folder.path.name}"
             folder.write_report(training_report(title, dataset, options, trainer.history))
 
@@ -138,6 +152,7 @@ def _metrics(
         "skipped_images": dataset.skipped,
         "min_count": config.model.min_count,
         "flip": config.model.flip,
+        "processes": process_count(),
         **dataclasses.asdict(config.training),
         "torch": torch.__version__,
     }

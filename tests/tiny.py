@@ -102,7 +102,9 @@ def save_tiny_checkpoint(directory: Path, injection: str = "attention") -> Path:
     return directory
 
 
-def tiny_shapes(cache_dir: Path, *, flip: bool = False) -> tuple[Captioner, SplitData, SplitData]:
+def tiny_shapes(
+    cache_dir: Path, *, flip: bool = False, dropout: float = 0.5
+) -> tuple[Captioner, SplitData, SplitData]:
     """A random captioner of eight drawn images to train on and four as dev, and these two splits.
 
     Its encoder is random too, and sees 64 pixels only.
@@ -118,7 +120,9 @@ def tiny_shapes(cache_dir: Path, *, flip: bool = False) -> tuple[Captioner, Spli
     vocabulary = Vocabulary.build(captions, min_count=1)
     captioner = Captioner(
         encoder=encoder,
-        decoder=tiny_decoder(channels=encoder.channels, vocabulary_size=len(vocabulary)),
+        decoder=tiny_decoder(
+            channels=encoder.channels, vocabulary_size=len(vocabulary), dropout=dropout
+        ),
         vocabulary=vocabulary,
         decoding=DecodingConfig(beam_size=2, max_words=8),
     )

@@ -13,7 +13,12 @@ EXAMPLES = tuple(
     Example(f"{first}{second}.jpg", (f"a {first} {second}", f"the {second} is {first}"))
     for first, second in itertools.product(["red", "black", "small"], ["dog", "cat", "person"])
 )
-TERMS = {"mean_words": 3.0, "label_smoothing": 0.05, "attention_penalty": 1.0}
+TERMS = {
+    "mean_words": 3.0,
+    "mean_captions": 1.0,
+    "label_smoothing": 0.05,
+    "attention_penalty": 1.0,
+}
 
 
 class TestBatches:

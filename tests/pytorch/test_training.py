@@ -12,7 +12,7 @@ from pytorch.evaluation import evaluate
 from pytorch.features import RegionFeatures
 from pytorch.images import ImageFiles
 from pytorch.split_data import SplitData
-from pytorch.training import Model, Trainer, TrainingError, WeightAverage
+from pytorch.training import Trainer, TrainingError
 from pytorch.training_config import TrainingConfig
 from tests.tiny import tiny_captioner, tiny_shapes
 
@@ -110,40 +110,6 @@ def test_the_weights_to_begin_with_may_be_the_best():
     best = learner.run(results.append, score_first=True)
     assert [result.epoch for result in results] == [0, 1, 2]
     assert best.epoch == 0
-
-
-class TestWeightAverage:
-    def test_it_goes_towards_the_weights(self):
-        model = Model(tiny_captioner().decoder, None)
-        average = WeightAverage(model, decay=0.9)
-        with torch.no_grad():
-            model.decoder.bias.fill_(5.0)
-        for _ in range(200):
-            average.update(model)
-        torch.testing.assert_close(
-            average.model.decoder.bias, model.decoder.bias, rtol=1e-3, atol=1e-3
-        )
-
-    def test_without_decay_it_is_the_weights(self):
-        model = Model(tiny_captioner().decoder, None)
-        average = WeightAverage(model, decay=0.0)
-        with torch.no_grad():
-            model.decoder.bias.fill_(5.0)
-        average.update(model)
-        assert torch.equal(average.model.decoder.bias, model.decoder.bias)
-
-    def test_it_moves_less_the_higher_its_decay(self):
-        def moved(decay):
-            model = Model(tiny_captioner().decoder, None)
-            average = WeightAverage(model, decay=decay)
-            before = model.decoder.bias.detach().clone()
-            with torch.no_grad():
-                model.decoder.bias.add_(1.0)
-            for _ in range(50):
-                average.update(model)
-            return (average.model.decoder.bias - before).mean().item()
-
-        assert moved(0.999) < moved(0.5)
 
 
 def test_a_loss_that_is_not_finite_stops_with_the_batch_named():

@@ -68,6 +68,7 @@ def test_the_checkpoint_is_that_of_the_best_epoch(trained):
     assert metrics["training"][0]["best_epoch"] == best.epoch
     assert metrics["scores"]["CIDEr-D"] == round(best.scores["CIDEr-D"], 4)
     assert metrics["training"][0]["seed"] == 1
+    assert metrics["training"][0]["processes"] == 1
 
 
 def test_the_vocabulary_comes_from_the_train_split_alone(trained):

@@ -15,6 +15,7 @@ from captioning.management.commands._datasets import add_dataset_options, chosen
 from pytorch.checkpoint_files import CheckpointError
 from pytorch.datasets import DatasetError
 from pytorch.decoders import INJECTIONS
+from pytorch.distributed import is_writer, processes
 from pytorch.encoders import ENCODERS, EncoderError
 from pytorch.metrics import label
 from pytorch.run_config import OPTIONS, RunConfig, run_config
@@ -101,26 +102,30 @@ class Command(BaseCommand):
             config = _run_config(options)
             folder = RunFolder(options["run"] or _default_folder(options["dataset"], config))
             output = options["output"] or folder.checkpoint
-            best = run_training(
-                chosen_dataset(options),
-                config,
-                folder=folder,
-                output=output,
-                cache_dir=settings.BASE_DIR / "cache" / "features",
-                on_epoch=report,
-                resume=options["resume"],
-                progress=sys.stderr.isatty(),
-            )
+            with processes():
+                best = run_training(
+                    chosen_dataset(options),
+                    config,
+                    folder=folder,
+                    output=output,
+                    cache_dir=settings.BASE_DIR / "cache" / "features",
+                    on_epoch=report,
+                    resume=options["resume"],
+                    progress=sys.stderr.isatty(),
+                )
         except DatasetError as error:
             raise CommandError(str(error), returncode=2) from error
         except (CheckpointError, EncoderError, TrainingError, ValueError) as error:
             raise CommandError(str(error)) from error
         except KeyboardInterrupt as interrupt:
+            if not is_writer():
+                raise SystemExit(130) from interrupt
             outcome = _outcome(kept[-1], output) if kept else "No epoch was better than before."
             raise CommandError(
                 f"Stopped. {outcome} Go on with --resume.", returncode=130
             ) from interrupt
-        self.stdout.write(_outcome(best, output))
+        if is_writer():
+            self.stdout.write(_outcome(best, output))
 
 
 def _run_config(options: dict[str, Any]) -> RunConfig:

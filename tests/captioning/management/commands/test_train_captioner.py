@@ -157,6 +157,38 @@ def test_a_killed_run_resumes_as_if_nothing_had_happened(base_dir):
     assert all(torch.equal(first[name], second[name]) for name in second)
 
 
+@pytest.mark.usefixtures("_interruptible")
+def test_several_processes_print_once_stop_together_and_resume(base_dir):
+    command = [
+        *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"),
+        *("--", "manage.py", "train_captioner", "--encoder", "efficientnet_lite2"),
+        *("--data-root", write_colours(base_dir / "colours"), "--run", base_dir / "run"),
+        *("--epochs", "100000", "--patience", "100000", "--hidden-size", "32"),
+    ]
+
+    def stopped_after_an_epoch(*more):
+        """Numbers of the epochs that were printed, and what was said on stderr."""
+        with subprocess.Popen(
+            [*command, *more],
+            cwd=PROJECT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            first = process.stdout.readline()
+            process.send_signal(signal.SIGINT)
+            rest, errors = process.communicate(timeout=120)
+        return [int(line.split()[1]) for line in [first, *rest.splitlines()]], errors
+
+    epochs, errors = stopped_after_an_epoch()
+    assert epochs == list(range(1, len(epochs) + 1))
+    assert errors.count("Stopped. Best epoch") == errors.count("Stopped.") == 1
+    assert (base_dir / "run" / "checkpoint" / "config.json").is_file()
+    done = len(losses(base_dir / "run"))
+    further, _ = stopped_after_an_epoch("--resume")
+    assert further[0] == done + 1
+
+
 def test_a_toml_file_gives_options_and_the_command_line_wins(base_dir):
     write_colours(base_dir / "data" / "flickr8k")
     config = base_dir / "recipe.toml"

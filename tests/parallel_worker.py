@@ -1,0 +1,156 @@
+"""What each of several processes does in tests/pytorch/test_distributed.py.
+
+python -m torch.distributed.run --standalone --nproc-per-node 2 -m tests.parallel_worker FOLDER
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from pytorch import self_critical
+from pytorch.distributed import (
+    from_all,
+    from_writer,
+    is_writer,
+    mean_over_processes,
+    own_share,
+    process_count,
+    process_number,
+    processes,
+    writer_first,
+)
+from pytorch.features import RegionFeatures
+from pytorch.self_critical import SelfCritical
+from pytorch.training import Trainer, TrainingError
+from pytorch.training_config import TrainingConfig
+from tests.tiny import tiny_shapes
+
+CONFIG = TrainingConfig(
+    epochs=3,
+    batch_size=13,  # of 40 captions, so that the last batch has a single one
+    accumulate=2,
+    attention_penalty=1.0,
+    average_decay=0.5,
+    patience=9,
+    fine_tune_from="19",
+    fine_tune_after=1,
+    fine_tune_learning_rate=1e-3,
+)
+
+
+def trainer(cache: Path, *, dropout: float = 0.5, **changes: Any) -> Trainer:
+    with writer_first():
+        captioner, train, dev = tiny_shapes(cache, dropout=dropout)
+    config = dataclasses.replace(CONFIG, **changes)
+    return Trainer(captioner, train=train, dev=dev, config=config)
+
+
+def run(learner: Trainer) -> dict[str, Any]:
+    """Losses and scores of all epochs, and the weights after the last."""
+    learner.run(lambda _: None)
+    return {
+        "losses": [result.loss for result in learner.history],
+        "scores": [result.scores for result in learner.history],
+        "weights": learner.model.state_dict(),
+    }
+
+
+def resumed(cache: Path) -> list[dict[str, Any]]:
+    """A whole run, and the same one resumed after each of its epochs."""
+    options = {"epochs": 2, "self_critical_epochs": 1}
+    whole, states = trainer(cache, **options), []
+
+    def keep(_: object) -> None:
+        states.append(io.BytesIO())
+        torch.save(whole.state_dict(), states[-1])
+
+    whole.run(keep)
+    runs = [run(whole)]
+    for state in states[:-1]:
+        state.seek(0)
+        learner = trainer(cache, **options)
+        learner.load_state_dict(torch.load(state, weights_only=True))
+        runs.append(run(learner))
+    return runs
+
+
+def failure(cache: Path) -> str:
+    """What the trainer says when the features of the last process alone are not numbers."""
+    learner = trainer(cache)
+    if not is_writer():
+        features = learner.train_data.features
+        undefined = np.full((len(features), 4, 1280), np.nan, np.float16)
+        broken = RegionFeatures(features.names, undefined)
+        learner.train_data = dataclasses.replace(learner.train_data, features=broken)
+    try:
+        learner.run(lambda _: None)
+    except TrainingError as error:
+        return str(error)
+    return ""
+
+
+def self_critical_losses(cache: Path) -> dict[str, Any]:
+    """The loss of a share of three images, the same without the other's, and how many words."""
+    learner = trainer(cache)
+    objective = SelfCritical(
+        learner.train_data,
+        learner.captioner.vocabulary,
+        batch_size=3,
+        seed=1,
+        samples=4,
+        max_words=8,
+    )
+    rows = next(objective.batches(1))
+    words = []
+
+    def alone(count: torch.Tensor) -> torch.Tensor:
+        words.append(count)
+        return count
+
+    losses = []
+    for mean in (mean_over_processes, alone):
+        self_critical.mean_over_processes = mean
+        torch.manual_seed(process_number())
+        losses.append(objective.loss(learner.decoder.eval(), rows).item())
+    return {"rows": rows, "loss": losses[0], "alone": losses[1], "words": words[0].item()}
+
+
+def found_in_turn(path: Path) -> bool:
+    """Whether the file is there before this process makes it, slowly."""
+    with writer_first():
+        found = path.exists()
+        time.sleep(0.2)
+        path.touch()
+    return found
+
+
+def main(folder: Path) -> None:
+    torch.set_num_threads(1)
+    with processes():
+        results = {
+            "count": process_count(),
+            "shares": [own_share(list(range(size))) for size in (5, 2, 1)],
+            "from_all": from_all(process_number() * 10),
+            "from_writer": from_writer(lambda: process_number() * 10 + 7),
+            "mean": mean_over_processes(torch.tensor(float(process_number()))).item(),
+            "found": found_in_turn(folder / "mark"),
+            "trained": run(trainer(folder, dropout=0.0)),
+            "chance": torch.rand(1).item(),
+            "resumed": resumed(folder),
+            "stopped": run(trainer(folder, learning_rate=0.0, fine_tune_from=None, patience=1)),
+            "failure": failure(folder),
+            "self-critical": self_critical_losses(folder),
+        }
+        torch.save(results, folder / f"{process_number()}.pt")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
