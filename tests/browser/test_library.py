@@ -100,7 +100,7 @@ def test_a_new_account_takes_the_pictures_along(open_kept):
 
 @pytest.mark.parametrize("width", [360, 1200])
 def test_nothing_is_wider_than_the_window(open_kept, width):
-    page = open_kept(viewport={"width": width, "height": 740}, java_script_enabled=True)
+    page = open_kept(viewport={"width": width, "height": 740})
     correct(page, "A-very-long-word-" * 12)
     page.get_by_role("button", name="Make a link").click()
     pictures = page.url

@@ -41,6 +41,7 @@ class TestWithoutScripts:
     def test_a_second_photograph_can_follow(self, page, photograph):
         for label in ("Photograph", "Another photograph"):
             page.get_by_label(label, exact=True).set_input_files(photograph)
+            page.get_by_label("Keep this picture").uncheck()
             page.get_by_role("button", name="Write a caption").click()
             expect(page.locator(".caption")).to_be_visible()
 
