@@ -1,5 +1,6 @@
-"""The README and the documents name only what exists."""
+"""The README, the documents and the notebooks name only what exists."""
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -13,11 +14,29 @@ from pytorch.encoders import ENCODERS
 from pytorch.metrics import METRICS
 
 PROJECT = Path(__file__).resolve().parent.parent
-DOCUMENTS = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
+DOCUMENTS = [
+    PROJECT / "README.md",
+    *sorted((PROJECT / "docs").glob("*.md")),
+    PROJECT / "notebooks" / "README.md",
+    *sorted((PROJECT / "notebooks").glob("*.ipynb")),
+]
+
+
+def name(path):
+    return str(path.relative_to(PROJECT))
+
+
+def text_of(path):
+    """The text of a document, of a notebook that between its code."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".md":
+        return text
+    cells = [cell for cell in json.loads(text)["cells"] if cell["cell_type"] == "markdown"]
+    return "\n".join("".join(cell["source"]) for cell in cells)
 
 
 def texts():
-    return {path.name: path.read_text(encoding="utf-8") for path in DOCUMENTS}
+    return {name(path): text_of(path) for path in DOCUMENTS}
 
 
 def manage_commands():
@@ -40,10 +59,17 @@ def test_there_are_commands_to_check():
     assert len(list(manage_commands())) >= 5
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name)
 def test_links_lead_somewhere(path):
-    targets = re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text(encoding="utf-8"))
+    targets = re.findall(r"\]\((?!https?:)([^)#]+)", text_of(path))
     missing = [target for target in targets if not (path.parent / target).exists()]
+    assert missing == []
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name)
+def test_modules_named_exist(path):
+    modules = re.findall(r"`(\w+/[\w/]+\.py)`", text_of(path))
+    missing = [module for module in modules if not (PROJECT / module).exists()]
     assert missing == []
 
 

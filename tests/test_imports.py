@@ -1,6 +1,7 @@
 """The rooms of the project, and who may enter: see docs/design.md."""
 
 import ast
+import json
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,13 @@ def modules(folder):
     return [str(path.relative_to(ROOT)) for path in found]
 
 
+def code_of(notebook):
+    cells = [
+        cell for cell in json.loads(notebook.read_text())["cells"] if cell["cell_type"] == "code"
+    ]
+    return "\n".join("".join(cell["source"]) for cell in cells)
+
+
 def may_import_the_model(path):
     return path == "captioning/engine.py" or path.startswith("captioning/management/commands/")
 
@@ -48,3 +56,10 @@ def test_the_model_knows_nothing_of_django(path):
 def test_django_reaches_the_model_through_the_engine_and_commands_alone(path):
     if not may_import_the_model(path):
         assert imported_packages((ROOT / path).read_text()).isdisjoint(MODEL_SIDE)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda p: p.stem)
+def test_the_notebooks_are_about_the_model_alone(path):
+    packages = imported_packages(code_of(path))
+    assert "pytorch" in packages
+    assert packages.isdisjoint(DJANGO_SIDE)

@@ -1,0 +1,85 @@
+"""How well and how fast a captioner learns the data set `shapes`, from nothing to a checkpoint.
+
+Run `python -m benchmarks.shapes` from the project's folder. The recipe is `shapes.toml`, which
+`train_captioner --config` reads too. The time includes the region features, which are computed into
+an empty folder, and captioning the dev split after each epoch. Seconds of the processor are those
+of all threads; they leave out the time in which other programs had it.
+"""
+
+from __future__ import annotations
+
+import time
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
+
+from pytorch.caption_dataset import Example
+from pytorch.checkpoints import load_captioner
+from pytorch.datasets import load_dataset
+from pytorch.evaluation import generate_captions
+from pytorch.metrics import score_captions
+from pytorch.run_config import RunConfig, run_config
+from pytorch.run_folder import RunFolder
+from pytorch.split_data import split_data
+from pytorch.tokenization import tokenize
+from pytorch.training import EpochResult
+from pytorch.training_run import run_training
+
+RECIPE = Path(__file__).with_suffix(".toml")
+
+
+def recipe() -> RunConfig:
+    """The configuration in `shapes.toml`."""
+    return run_config(tomllib.loads(RECIPE.read_text(encoding="utf-8")))
+
+
+def exact_match(captions: Sequence[str], examples: Sequence[Example]) -> float:
+    """Share of captions that are, word by word, one of their references."""
+    matches = [
+        tokenize(caption) in [tokenize(text) for text in example.captions]
+        for caption, example in zip(captions, examples, strict=True)
+    ]
+    return sum(matches) / len(matches)
+
+
+def report(result: EpochResult) -> None:
+    """Print a line after an epoch."""
+    print(
+        f"epoch {result.epoch}  loss {result.loss:.3f}  CIDEr-D {result.scores['CIDEr-D']:.3f}  "
+        f"{result.training_seconds:.0f} s + {result.evaluation_seconds:.0f} s",
+        flush=True,
+    )
+
+
+def main() -> None:
+    """Train, print what it took, and how the checkpoint describes the test split."""
+    with TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        dataset = load_dataset("shapes", folder)
+        run, cache = RunFolder(folder / "run"), folder / "cache"
+        start, processor_start = time.perf_counter(), time.process_time()
+        run_training(
+            dataset,
+            recipe(),
+            folder=run,
+            output=run.checkpoint,
+            cache_dir=cache,
+            on_epoch=report,
+        )
+        seconds = time.perf_counter() - start
+        processor_seconds = time.process_time() - processor_start
+        captioner = load_captioner(run.checkpoint)
+        test = split_data(dataset, "test", captioner.encoder, cache, device=captioner.device)
+        captions = generate_captions(captioner, test.features)
+    scores = score_captions(captions, [example.captions for example in test.examples])
+    print(f"from nothing to a checkpoint: {seconds:.0f} s, {torch.get_num_threads()} threads")
+    print(f"of the processor: {processor_seconds:.0f} s")
+    print(f"exact match on test: {exact_match(captions, test.examples):.1%}")
+    print(f"CIDEr-D on test: {scores['CIDEr-D']:.3f}")
+
+
+if __name__ == "__main__":
+    main()
