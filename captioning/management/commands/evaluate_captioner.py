@@ -6,7 +6,7 @@ import dataclasses
 import json
 import sys
 from argparse import ArgumentParser
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,10 @@ from pytorch.evaluation import ScoreReport, cider_d_of_images, generate_captions
 from pytorch.gallery import Entry, extremes, gallery_page
 from pytorch.images import ImageStore
 from pytorch.results import ResultsError, read_results, write_references, write_results
+from pytorch.run_config import OPTIONS, Option
 from pytorch.split_data import split_data
 
+DECODING = [option for option in OPTIONS if option.part == "decoding"]
 OUTPUTS = ("output", "results_json", "references_json", "gallery")
 
 
@@ -65,7 +67,8 @@ class Command(BaseCommand):
         )
         add_dataset_options(parser)
         parser.add_argument("--split", default="dev", help="default: %(default)s")
-        parser.add_argument("--beam-size", type=int, help="default: the checkpoint's own")
+        for option in DECODING:
+            parser.add_argument(_flag(option), type=option.kind, help="default: the checkpoint's")
         for name, help_text in {
             "--output": "JSON file to write the scores to",
             "--results-json": "JSON file to write the captions to, in the COCO results format",
@@ -99,7 +102,7 @@ class Command(BaseCommand):
                 options["checkpoint"] or settings.CAPTIONER_CHECKPOINT,
                 dataset,
                 split,
-                beam_size=options["beam_size"],
+                decoding=_given(options),
             )
         if options["results_json"]:
             write_results(options["results_json"], captioned.examples, captioned.captions)
@@ -131,15 +134,14 @@ def read_captions(path: Path, dataset: CaptionDataset, split: str) -> Captioned:
 
 
 def generate(
-    checkpoint: Path, dataset: CaptionDataset, split: str, *, beam_size: int | None
+    checkpoint: Path, dataset: CaptionDataset, split: str, *, decoding: Mapping[str, Any]
 ) -> Captioned:
-    """Captions of a split from a checkpoint.
+    """Captions of a split from a checkpoint, `decoding` in place of its own settings.
 
-    Raises DatasetError, CheckpointError, or ValueError for a beam size below 1.
+    Raises DatasetError, CheckpointError, or ValueError for settings out of range.
     """
     captioner = load_captioner(checkpoint)
-    if beam_size is not None:
-        captioner.decoding = dataclasses.replace(captioner.decoding, beam_size=beam_size)
+    captioner.decoding = dataclasses.replace(captioner.decoding, **decoding)
     progress = sys.stderr.isatty()
     data = split_data(
         dataset,
@@ -160,7 +162,7 @@ def generate(
         captioner.name,
         {
             "checkpoint": captioner.name,
-            "beam_size": captioner.decoding.beam_size,
+            "decoding": dataclasses.asdict(captioner.decoding),
             "skipped_images": dataset.leave_out(data.features.unreadable).skipped[split],
         },
         describe,
@@ -189,10 +191,23 @@ def draw_gallery(title: str, captioned: Captioned, images: ImageStore, report: S
     return gallery_page(title, groups, report)
 
 
+def _flag(option: Option) -> str:
+    return f"--{option.name.replace('_', '-')}"
+
+
+def _given(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of the search that are to replace the checkpoint's own."""
+    values = {option.name: options[option.name] for option in DECODING}
+    return {name: value for name, value in values.items() if value is not None}
+
+
 def _check(options: dict[str, Any]) -> None:
     """Refuse what would fail only after minutes of work."""
-    if options["score_results"] and options["beam_size"] is not None:
-        raise CommandError("--beam-size is for a checkpoint; --score-results uses no model.")
+    for option in DECODING:
+        if options["score_results"] and option.name in _given(options):
+            raise CommandError(
+                f"{_flag(option)} is for a checkpoint; --score-results uses no model."
+            )
     for name in OUTPUTS:
         path = options[name]
         if path and (path.is_dir() or not path.parent.is_dir()):

@@ -46,7 +46,7 @@ def test_the_scores_are_those_of_the_captions_the_checkpoint_gives(base_dir, tin
     assert metrics["scores"] == pytest.approx(expected_scores(root, tiny_checkpoint, "dev", 3))
     assert metrics["split"] == "dev"
     assert metrics["images"] == 4
-    assert metrics["beam_size"] == 3
+    assert metrics["decoding"]["beam_size"] == 3
     *lines, last = printed.splitlines()
     assert [line.rsplit(maxsplit=1) for line in lines] == [
         [label(name), f"{score:.4f}"] for name, score in metrics["scores"].items()
@@ -59,8 +59,21 @@ def test_the_split_and_the_beam_size_have_defaults_from_the_checkpoint(base_dir)
     root = write_colours(base_dir / "colours")
     evaluate("--data-root", root, "--output", base_dir / "default.json")
     evaluate("--data-root", root, "--split", "train", "--output", base_dir / "train.json")
-    assert json.loads((base_dir / "default.json").read_text())["beam_size"] == 2
+    assert json.loads((base_dir / "default.json").read_text())["decoding"]["beam_size"] == 2
     assert json.loads((base_dir / "train.json").read_text())["images"] == 8
+
+
+def test_the_search_can_be_another_than_the_checkpoints(base_dir, tiny_checkpoint):
+    write_colours(base_dir / "data" / "flickr8k")
+    output, own = base_dir / "scores.json", load_captioner(tiny_checkpoint).decoding
+    settings = ["--length-normalization", 0.5, "--no-repeat-ngram", 1, "--max-words", 4]
+    evaluate(*settings, "--output", output, "--results-json", base_dir / "captions.json")
+    changed = {"length_normalization": 0.5, "no_repeat_ngram": 1, "max_words": 4}
+    assert json.loads(output.read_text())["decoding"] == dataclasses.asdict(own) | changed
+    captions = [
+        each["caption"].split() for each in json.loads((base_dir / "captions.json").read_text())
+    ]
+    assert all(len(words) <= 4 and len(set(words)) == len(words) for words in captions)
 
 
 @pytest.mark.parametrize(
