@@ -96,18 +96,3 @@ def test_a_new_account_takes_the_pictures_along(open_kept):
     page.get_by_role("button", name="Log out").click()
     page.get_by_role("link", name="Pictures", exact=True).click()
     expect(page.locator(".gallery")).to_have_count(0)
-
-
-@pytest.mark.parametrize("width", [360, 1200])
-def test_nothing_is_wider_than_the_window(open_kept, width):
-    page = open_kept(viewport={"width": width, "height": 740})
-    correct(page, "A-very-long-word-" * 12)
-    page.get_by_role("button", name="Make a link").click()
-    pictures = page.url
-    shared = page.get_by_label("Whoever knows this link").input_value()
-    origin = pictures.split("/pictures")[0]
-    addresses = [pictures, f"{pictures}/delete", shared]
-    addresses += [f"{origin}/pictures", f"{origin}/account/sign-up", f"{origin}/account/log-in"]
-    for address in addresses:
-        page.goto(address)
-        assert page.evaluate("document.documentElement.scrollWidth") == width, address

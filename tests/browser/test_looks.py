@@ -65,6 +65,73 @@ def model_card(open_page, photograph):
     return open_page("/model")
 
 
+def kept(open_page, photograph):
+    """The page of a kept photograph, corrected in the longest of words, with a link to share."""
+    page = open_page()
+    choose(page, photograph)
+    expect_captions(page)
+    page.get_by_role("link", name="Pictures", exact=True).click()
+    page.locator(".gallery a").click()
+    page.get_by_label("What would you say?").fill("A cup of coffee. " + "A-very-long-word-" * 12)
+    page.get_by_role("button", name="Keep correction").click()
+    page.get_by_role("button", name="Make a link").click()
+    expect(page.get_by_label("Whoever knows this link")).to_be_visible()
+    return page
+
+
+def deletion(open_page, photograph):
+    page = kept(open_page, photograph)
+    page.get_by_role("link", name="Delete this picture").click()
+    return page
+
+
+def shared(open_page, photograph):
+    page = kept(open_page, photograph)
+    page.get_by_role("link", name="Open the link").click()
+    return page
+
+
+def gallery(open_page, photograph):
+    page = kept(open_page, photograph)
+    page.get_by_role("link", name="All pictures").click()
+    return page
+
+
+def found(open_page, photograph):
+    page = gallery(open_page, photograph)
+    page.get_by_label("Search in captions and corrections").fill("cups")
+    page.keyboard.press("Enter")
+    expect(page.locator(".gallery mark")).to_have_text("cup")
+    return page
+
+
+def nothing_found(open_page, photograph):
+    return open_page("/pictures?q=" + "zebra" * 30)
+
+
+def sign_up(open_page, photograph):
+    return open_page("/account/sign-up")
+
+
+def refused_sign_up(open_page, photograph):
+    page = open_page("/account/sign-up")
+    page.get_by_label("Username").fill("alice")
+    page.get_by_label("E-mail address").fill("alice@example.org")
+    page.get_by_label("Password", exact=True).fill("1")
+    page.get_by_label("Password confirmation").fill("2")
+    page.get_by_role("button", name="Sign up").click()
+    expect(page.get_by_role("alert").first).to_be_visible()
+    return page
+
+
+def log_in(open_page, photograph):
+    return open_page("/account/log-in")
+
+
+def lost_password(open_page, photograph):
+    return open_page("/account/password")
+
+
 PAGES = [
     start,
     options_open,
@@ -73,6 +140,16 @@ PAGES = [
     captioned_without_scripts,
     refused_without_scripts,
     model_card,
+    kept,
+    deletion,
+    shared,
+    gallery,
+    found,
+    nothing_found,
+    sign_up,
+    refused_sign_up,
+    log_in,
+    lost_password,
 ]
 
 
