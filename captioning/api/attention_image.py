@@ -16,7 +16,8 @@ def draw_attention(photograph: Image.Image, attention: Sequence[Sequence[float]]
     `attention` has the weights of the regions, rows of a grid over the whole RGB photograph. They
     are drawn from the least to the most, however small the difference.
     """
-    shade = _shade_of_regions(attention).resize(photograph.size, Image.Resampling.BICUBIC)
+    # Linear between the regions: a cubic curve would go beyond the darkest and the lightest.
+    shade = _shade_of_regions(attention).resize(photograph.size, Image.Resampling.BILINEAR)
     black = Image.new("RGB", photograph.size)
     buffer = io.BytesIO()
     Image.composite(black, photograph, shade).save(buffer, "PNG")

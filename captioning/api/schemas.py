@@ -14,7 +14,7 @@ from ninja import Schema
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 from pydantic.json_schema import WithJsonSchema
 
-from captioning.forms import MAX_CORRECTION, DecodingForm, PhotographForm
+from captioning.forms import DEFAULT_TOP_P, MAX_CORRECTION, DecodingForm, PhotographForm
 from captioning.library_views import PICTURES_PER_PAGE
 from captioning.search import MAX_QUERY
 
@@ -27,10 +27,16 @@ def _help(field: FormField) -> str:
     return str(field.help_text)
 
 
-def _option(name: str) -> Any:
+def _option(name: str, example: float) -> Any:
     """Describe a number that may be left to the model, as the form describes it."""
     field: Any = DecodingForm.base_fields[name]
-    return Field(None, ge=field.min_value, le=field.max_value, description=_help(field))
+    return Field(
+        None,
+        ge=field.min_value,
+        le=field.max_value,
+        description=_help(field),
+        examples=[example],
+    )
 
 
 def _decoded(text: object) -> bytes:
@@ -64,11 +70,11 @@ class Options(Schema):
 
     model_config = ConfigDict(extra="forbid")
 
-    beam_size: Whole = _option("beam_size")
-    candidates: Whole = _option("candidates")
+    beam_size: Whole = _option("beam_size", 5)
+    candidates: Whole = _option("candidates", 3)
     creative: bool = Field(False, description=_help(DecodingForm.base_fields["creative"]))
-    top_p: float | None = _option("top_p")
-    seed: Whole = _option("seed")
+    top_p: float | None = _option("top_p", DEFAULT_TOP_P)
+    seed: Whole = _option("seed", 0)
     keep: bool = Field(True, description=_help(PhotographForm.base_fields["keep"]))
 
 

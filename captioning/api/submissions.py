@@ -68,7 +68,7 @@ def read_json(request: HttpRequest, schema: type[Body]) -> Body:
 def _read_form(request: HttpRequest) -> tuple[list[File[bytes]], Options]:
     """Read the files and options of a form; an empty field is left to the model."""
     files: list[File[bytes]] = list(request.FILES.getlist(PHOTOGRAPHS))
-    if not 1 <= len(files) <= MAX_PHOTOGRAPHS:
+    if not 1 <= len(files) <= MAX_PHOTOGRAPHS or PHOTOGRAPHS in request.POST:
         detail = f"Send 1 to {MAX_PHOTOGRAPHS} files in the field `{PHOTOGRAPHS}`."
         error = {"location": "body", "pointer": f"/{PHOTOGRAPHS}", "detail": detail}
         raise ProblemError("invalid_parameters", detail, errors=[error])

@@ -37,6 +37,9 @@ def test_a_visitor_captions_a_photograph_on_the_page(open_page, coffee_jpeg):
     page = open_page(DOCS)
     try_out(page, "make_captions")
     body = operation(page, "make_captions")
+    for name, example in (("beam_size", "5"), ("candidates", "3"), ("seed", "0")):
+        field = body.locator(f"tr[data-property-name={name}] input[type=text]")
+        expect(field).to_have_value(example)
     body.locator("input[type=file]").set_input_files(
         [{"name": "coffee.jpg", "mimeType": "image/jpeg", "buffer": coffee_jpeg}]
     )

@@ -23,6 +23,7 @@ from tests.photographs import jpegs
 pytestmark = pytest.mark.django_db
 
 DOCUMENT = "/api/v1/openapi.json"
+# A few here, more by hand: SCHEMATHESIS_EXAMPLES=500
 EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "15"))
 JPEG = jpegs()["cat.jpg"]
 

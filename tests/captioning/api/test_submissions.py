@@ -106,6 +106,14 @@ def test_names_are_kept_without_what_is_not_printed(program, coffee_jpeg):
     assert Picture.objects.get().name == "photo.jpg"
 
 
+@pytest.mark.parametrize("text", ["photo.jpg", ""])
+def test_text_is_no_file(program, coffee_jpeg, text):
+    files = [SimpleUploadedFile("a.jpg", coffee_jpeg), text]
+    response = program.post(CAPTIONS, {"photographs": files})
+    assert problem(response) == "invalid_parameters"
+    assert response.json()["errors"][0]["pointer"] == "/photographs"
+
+
 def test_a_second_field_with_a_file_is_named(program, coffee_jpeg):
     files = {name: SimpleUploadedFile("a.jpg", coffee_jpeg) for name in ("photographs", "image")}
     response = program.post(CAPTIONS, files)
