@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from accounts import views
+from accounts import token_views, views
 
 app_name = "accounts"
 urlpatterns = [
@@ -13,4 +13,6 @@ urlpatterns = [
     path("password/sent", views.password_reset_sent, name="password_reset_sent"),
     path("password/set", views.password_reset_complete, name="password_reset_complete"),
     path("password/<uidb64>/<token>", views.password_reset_confirm, name="password_reset_confirm"),
+    path("tokens", token_views.tokens, name="tokens"),
+    path("tokens/<int:pk>/revoke", token_views.revoke, name="revoke_token"),
 ]

@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.core.files.uploadedfile import UploadedFile
+from django.core.files.base import File
 from PIL import Image
 
 from captioning import engine
@@ -21,6 +21,7 @@ from captioning.uploads import MAX_UPLOAD_BYTES
 
 MAX_MEGABYTES = MAX_UPLOAD_BYTES // 1_000_000
 MAX_BEAM_SIZE = 10
+MAX_CORRECTION = 1000  # characters
 MAX_SEED = 2**31 - 1
 DEFAULT_TOP_P = 0.9
 
@@ -33,7 +34,7 @@ class PhotographField(forms.FileField):
 
     widget = forms.FileInput(attrs={"accept": ",".join(MEDIA_TYPES)})
 
-    def clean(self, data: UploadedFile | None, initial: Any = None) -> Image.Image:
+    def clean(self, data: File[bytes] | None, initial: Any = None) -> Image.Image:
         """Return the image, or raise a ValidationError."""
         if data is None:
             raise ValidationError("Choose a photograph first.", code="missing")
@@ -134,6 +135,6 @@ class CorrectionForm(forms.Form):
     correction = forms.CharField(
         label="What would you say?",
         required=False,
-        max_length=1000,
+        max_length=MAX_CORRECTION,
         widget=forms.Textarea(attrs={"rows": 2}),
     )

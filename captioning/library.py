@@ -41,7 +41,7 @@ def keep(
     pixel_hash = hash_pixels(photograph)
     checkpoint = current_checkpoint()
     settings = engine.decoding_settings(decoding)
-    data = _known_caption(pixel_hash, checkpoint, settings) or _caption(photograph, decoding)
+    data = _known_caption(pixel_hash, checkpoint, settings) or describe(photograph, decoding)
     with transaction.atomic():
         picture = owner.pictures.filter(pixel_hash=pixel_hash).first()
         if picture is None:
@@ -54,6 +54,12 @@ def keep(
         picture.sentence = data["sentence"]
         _save(picture, "sentence")
     return picture
+
+
+def describe(photograph: Image.Image, decoding: engine.Decoding) -> dict[str, Any]:
+    """Caption the photograph as plain data, and keep nothing. Raises EngineError."""
+    [caption] = engine.caption_photographs([photograph], decoding)
+    return caption_data(caption)
 
 
 def correct(picture: Picture, correction: str) -> None:
@@ -106,11 +112,6 @@ def _known_caption(
         picture__pixel_hash=pixel_hash, checkpoint=checkpoint, settings=settings
     )
     return known.values_list("data", flat=True).first()
-
-
-def _caption(photograph: Image.Image, decoding: engine.Decoding) -> dict[str, Any]:
-    [caption] = engine.caption_photographs([photograph], decoding)
-    return caption_data(caption)
 
 
 def _store(owner: Owner, photograph: Image.Image, file: File[bytes], pixel_hash: str) -> Picture:

@@ -18,10 +18,9 @@ from captioning import library
 from captioning.forms import CorrectionForm
 from captioning.models import Picture
 from captioning.owners import pictures_of
-from captioning.search import search
+from captioning.search import MAX_QUERY, search
 
 PICTURES_PER_PAGE = 24
-MAX_QUERY = 200
 
 # What every browser shows as a picture and never as anything else; the rest is downloaded.
 SHOWN_INLINE = ("image/jpeg", "image/png", "image/gif", "image/webp", "image/avif")

@@ -17,6 +17,8 @@ from django.utils.safestring import SafeString, mark_safe
 
 from captioning.models import Picture
 
+MAX_QUERY = 200  # characters
+
 # What the databases put around a match: no caption and no correction has these characters.
 START, STOP = "\x02", "\x03"
 

@@ -13,7 +13,6 @@ from django.template.loader import render_to_string
 from django.views.decorators.http import require_http_methods, require_safe
 
 from captioning import engine, library
-from captioning.caption_data import caption_data
 from captioning.forms import DecodingForm, PhotographForm
 from captioning.markdown import render_markdown
 from captioning.models import Picture
@@ -75,8 +74,7 @@ def _keep(request: HttpRequest, form: PhotographForm) -> Picture:
 
 def _caption(form: PhotographForm) -> dict[str, Any]:
     """Caption the photograph of a valid form; raises EngineError."""
-    [caption] = engine.caption_photographs([form.cleaned_data["photograph"]], form.decoding)
-    return caption_data(caption)
+    return library.describe(form.cleaned_data["photograph"], form.decoding)
 
 
 def _result(form: PhotographForm, caption: dict[str, Any]) -> dict[str, Any]:

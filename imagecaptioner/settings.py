@@ -1,8 +1,8 @@
 """Settings of the project. Everything has a default; the environment changes what may differ.
 
 The variables are DEBUG, SECRET_KEY, ALLOWED_HOSTS, CSRF_TRUSTED_ORIGINS, HTTPS,
-CAPTIONER_CHECKPOINT, MEDIA_ROOT, LOG_LEVEL, and for mail EMAIL_HOST, EMAIL_PORT, EMAIL_HOST_USER,
-EMAIL_HOST_PASSWORD, EMAIL_USE_TLS and DEFAULT_FROM_EMAIL.
+CAPTIONER_CHECKPOINT, API_ANONYMOUS, MEDIA_ROOT, LOG_LEVEL, and for mail EMAIL_HOST, EMAIL_PORT,
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD, EMAIL_USE_TLS and DEFAULT_FROM_EMAIL.
 https://docs.djangoproject.com/en/5.2/ref/settings/
 """
 
@@ -27,6 +27,9 @@ CAPTIONER_CHECKPOINT = read_path(
     "CAPTIONER_CHECKPOINT", default=BASE_DIR / "pytorch" / "checkpoints" / "flickr8k-attention"
 )
 
+# Whether the API serves callers without an account, as the pages do.
+API_ANONYMOUS = read_bool("API_ANONYMOUS", default=True)
+
 # Application
 
 DEBUG = read_bool("DEBUG", default=False)
@@ -38,6 +41,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
+    "ninja",  # for the static files of its documentation page
     "accounts",
     "captioning",
 ]
@@ -45,6 +49,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "imagecaptioner.middleware.content_security_policy",
+    "captioning.api.problems.problems_for_programs",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

@@ -9,6 +9,7 @@ from django.urls.converters import IntConverter
 
 from captioning import library
 from captioning.models import Picture
+from tests.captioning.api.calls import program_of
 from tests.captioning.kept import kept_files
 
 pytestmark = pytest.mark.django_db
@@ -39,7 +40,12 @@ def account(name):
     return client
 
 
-BROWSERS = {"visitor": visitor, "account": lambda: account("mallory"), "nobody": Client}
+BROWSERS = {
+    "visitor": visitor,
+    "account": lambda: account("mallory"),
+    "program": lambda: program_of("mallory"),
+    "nobody": Client,
+}
 
 
 @pytest.fixture(params=["visitor", "account"])
@@ -81,12 +87,18 @@ def of_pictures():
 def test_the_walk_knows_the_addresses_of_pictures():
     found = {address for address, _ in of_pictures()}
     assert {"pictures/<int:pk>", "pictures/<int:pk>/original", "pictures/<int:pk>/delete"} <= found
+    assert {
+        "api/v1/captions/<int:pk>",
+        "api/v1/captions/<int:pk>/attention/<int:word>.png",
+    } <= found
 
 
 def test_the_owner_reaches_the_picture(owner):
     picture = Picture.objects.get()
     for address in ["", "/original", "/shown.jpg", "/thumbnail.jpg", "/delete"]:
         assert owner.get(f"/pictures/{picture.pk}{address}").status_code == 200
+    for address in ["", "/attention/0.png"]:
+        assert owner.get(f"/api/v1/captions/{picture.pk}{address}").status_code == 200
 
 
 @pytest.mark.parametrize("browser", BROWSERS)

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = "DEBUG SECRET_KEY ALLOWED_HOSTS CSRF_TRUSTED_ORIGINS HTTPS CAPTIONER_CHECKPOINT"
-NAMES += " MEDIA_ROOT LOG_LEVEL EMAIL_HOST"
+NAMES += " MEDIA_ROOT LOG_LEVEL EMAIL_HOST API_ANONYMOUS"
 
 
 def read_settings(**environment):
@@ -53,6 +53,12 @@ def test_pictures_are_kept_beside_the_project_or_where_the_environment_says(defa
     assert defaults["MEDIA_ROOT"].endswith("/media")
     elsewhere = json.loads(read_settings(SECRET_KEY="x", MEDIA_ROOT="/srv/pictures").stdout)
     assert elsewhere["MEDIA_ROOT"] == "/srv/pictures"
+
+
+def test_the_api_serves_anybody_unless_the_environment_says_otherwise(defaults):
+    assert defaults["API_ANONYMOUS"] is True
+    closed = json.loads(read_settings(SECRET_KEY="x", API_ANONYMOUS="false").stdout)
+    assert closed["API_ANONYMOUS"] is False
 
 
 def test_mail_goes_to_the_console_unless_there_is_a_server_for_it(defaults):

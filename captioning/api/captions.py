@@ -1,0 +1,148 @@
+"""Operations on captions: made, found, read, corrected, deleted, and drawn."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.files.base import File
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from ninja import Query, Router
+from ninja.responses import Status
+from PIL import Image
+
+from captioning import library, models
+from captioning.api import schemas
+from captioning.api.attention_image import draw_attention
+from captioning.api.openapi import json_body, may_fail, photographs_body
+from captioning.api.problems import ProblemError, photograph_problem
+from captioning.api.submissions import Submission, read_json, read_submission
+from captioning.forms import PhotographField
+from captioning.owners import owner_of, pictures_of
+from captioning.search import search
+
+BAD_BODY = ("malformed_request", "too_large", "unsupported_media_type", "invalid_parameters")
+BAD_PHOTOGRAPH = tuple(
+    f"photograph_{code}"
+    for code in ("empty", "unsupported_format", "unreadable", "truncated", "too_many_pixels")
+)
+PNG = "image/png"
+
+router = Router(tags=["captions"])
+
+
+@router.post(
+    "/captions",
+    response=schemas.Results,
+    openapi_extra=photographs_body() | may_fail(*BAD_BODY, *BAD_PHOTOGRAPH, "model_unavailable"),
+)
+def make_captions(request: HttpRequest) -> dict[str, Any]:
+    """Caption photographs, and keep them in the library of the caller unless `keep` is false.
+
+    Of several, each has its own result: its caption, or what is wrong with it. What is wrong with
+    a single one is the answer to the request.
+    """
+    submission = read_submission(request)
+    results = [_result(request, submission, file) for file in submission.files]
+    return {"results": results}
+
+
+@router.get(
+    "/captions",
+    response=schemas.Page,
+    openapi_extra=may_fail("invalid_parameters"),
+)
+def list_captions(request: HttpRequest, query: Query[schemas.CaptionsQuery]) -> dict[str, Any]:
+    """List the pictures of the caller whose description has all words of `q`, in any form."""
+    found = search(pictures_of(request), query.q)
+    start = (query.page - 1) * query.page_size
+    return {
+        "count": found.count(),
+        "page": query.page,
+        "page_size": query.page_size,
+        "results": list(found[start : start + query.page_size]),
+    }
+
+
+@router.get(
+    "/captions/{int:pk}",
+    response=schemas.PictureWithCaption,
+    openapi_extra=may_fail("not_found"),
+)
+def read_caption(request: HttpRequest, pk: int) -> dict[str, Any]:
+    """Read all that is said of a picture."""
+    return _with_caption(_own_picture(request, pk))
+
+
+@router.patch(
+    "/captions/{int:pk}",
+    response=schemas.PictureWithCaption,
+    openapi_extra=json_body(schemas.Correction) | may_fail("not_found", *BAD_BODY),
+)
+def correct_caption(request: HttpRequest, pk: int) -> dict[str, Any]:
+    """Put a correction beside the model's caption; an empty one takes it away."""
+    picture = _own_picture(request, pk)
+    library.correct(picture, read_json(request, schemas.Correction).correction)
+    return _with_caption(picture)
+
+
+@router.delete(
+    "/captions/{int:pk}",
+    response={204: None},
+    openapi_extra=may_fail("not_found"),
+)
+def delete_caption(request: HttpRequest, pk: int) -> Status[None]:
+    """Delete a picture, all that was said of it, and its files."""
+    library.delete(_own_picture(request, pk))
+    return Status(204, None)
+
+
+@router.get(
+    "/captions/{int:pk}/attention/{int:word}.png",
+    openapi_extra=may_fail("not_found", "no_such_word", "no_attention", sends=PNG),
+)
+def draw_caption_attention(request: HttpRequest, pk: int, word: int) -> HttpResponse:
+    """Draw where the model looked for a word of the caption; the first word has number 0."""
+    picture = _own_picture(request, pk)
+    words = picture.caption.data["words"]
+    if word >= len(words):
+        raise ProblemError("no_such_word", f"The caption has {len(words)} words, numbered from 0.")
+    attention = words[word]["attention"]
+    if attention is None:
+        raise ProblemError(
+            "no_attention",
+            "This model was trained without attention: it cannot show where it looked.",
+        )
+    with picture.shown.open("rb") as file, Image.open(file) as photograph:
+        return HttpResponse(draw_attention(photograph.convert("RGB"), attention), content_type=PNG)
+
+
+def _result(request: HttpRequest, submission: Submission, file: File[bytes]) -> dict[str, Any]:
+    """Caption one of the files. Raises ProblemError for a bad file that is the only one."""
+    result: dict[str, Any] = {"name": file.name or ""}
+    try:
+        photograph = PhotographField().clean(file)
+    except ValidationError as error:
+        problem = photograph_problem(error)
+        if len(submission.files) == 1:
+            raise problem from error
+        return result | {"problem": problem.data}
+    if not submission.keep:
+        return result | {"caption": library.describe(photograph, submission.decoding)}
+    picture = library.keep(owner_of(request), photograph, file, submission.decoding)
+    return result | {"id": picture.pk, "caption": picture.caption.data}
+
+
+def _own_picture(request: HttpRequest, pk: int) -> models.Picture:
+    return get_object_or_404(pictures_of(request), pk=pk)
+
+
+def _with_caption(picture: models.Picture) -> dict[str, Any]:
+    made = picture.caption
+    fields = {name: getattr(picture, name) for name in schemas.Picture.model_fields}
+    return fields | {
+        "model": made.checkpoint.name,
+        "settings": made.settings,
+        "caption": made.data,
+    }

@@ -1,0 +1,58 @@
+"""The one operation of IBM's MAX Image Caption Generator, for programs written for that.
+
+https://github.com/IBM/MAX-Image-Caption-Generator
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import SuspiciousOperation, ValidationError
+from django.http import HttpRequest, JsonResponse
+from django.http.multipartparser import MultiPartParserError
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
+from PIL import Image
+
+from captioning import engine, library
+from captioning.api.authentication import is_served
+from captioning.api.problems import ProblemError, problem_of
+from captioning.engine import EngineError
+from captioning.forms import PhotographField
+
+PREDICTIONS = 3
+
+
+@csrf_exempt  # nothing is changed
+@require_POST
+def predict(request: HttpRequest) -> JsonResponse:
+    """Caption the file in the field `image`, and keep nothing."""
+    try:
+        if not is_served(request):
+            return _error(401, "Send a token in the header `Authorization: Bearer TOKEN`.")
+        photograph = PhotographField().clean(request.FILES.get("image"))
+        captions = _captions(photograph)
+    except ValidationError as error:
+        return _error(400, " ".join(error.messages))
+    except (ProblemError, EngineError, MultiPartParserError, SuspiciousOperation) as error:
+        problem = problem_of(error)
+        return _error(problem.status, problem.detail, problem.headers)
+    predictions = [
+        {"index": str(index), "caption": each["text"], "probability": each["probability"]}
+        for index, each in enumerate(captions)
+    ]
+    return JsonResponse({"status": "ok", "predictions": predictions})
+
+
+def _captions(photograph: Image.Image) -> list[dict[str, Any]]:
+    """The best captions, most probable first. Raises EngineError."""
+    own_beam_size = engine.get_captioner().decoding.beam_size
+    decoding = engine.Decoding(beam_size=max(own_beam_size, PREDICTIONS), candidates=PREDICTIONS)
+    caption = library.describe(photograph, decoding)
+    best_first = [caption, *caption["candidates"]]
+    return sorted(best_first, key=lambda each: each["probability"], reverse=True)
+
+
+def _error(status: int, message: str, headers: dict[str, str] | None = None) -> JsonResponse:
+    content = {"status": "error", "message": message}
+    return JsonResponse(content, status=status, headers=headers)

@@ -1,0 +1,30 @@
+"""Operations on models."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+from ninja import Router
+
+from captioning import engine
+from captioning.api import schemas
+from captioning.api.openapi import may_fail
+
+router = Router(tags=["models"])
+
+
+@router.get("/models", response=schemas.Models, openapi_extra=may_fail("model_unavailable"))
+def list_models(request: HttpRequest) -> dict[str, Any]:
+    """List the models that caption here, with their scores and how they search."""
+    captioner = engine.get_captioner()
+    metrics = captioner.metrics
+    model = {
+        "name": captioner.name,
+        "hash": captioner.config_hash,
+        "dataset": metrics.get("dataset"),
+        "split": metrics.get("split"),
+        "scores": metrics.get("scores", {}),
+        "settings": engine.decoding_settings(engine.Decoding()),
+    }
+    return {"models": [model]}

@@ -1,0 +1,100 @@
+"""What is sent to be captioned: files in a form, or base64 in JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from django.core.files.base import ContentFile, File
+from django.http import HttpRequest
+from pydantic import BaseModel, ValidationError
+
+from captioning import engine
+from captioning.api.problems import ProblemError, schema_problem
+from captioning.api.schemas import MAX_PHOTOGRAPHS, Options, SentPhotographs
+from captioning.forms import MAX_MEGABYTES, DecodingForm
+from captioning.uploads import MAX_UPLOAD_BYTES
+
+FORM, JSON = "multipart/form-data", "application/json"
+PHOTOGRAPHS = "photographs"
+# Base64 writes three bytes in four letters; the rest is for names and options.
+MAX_JSON_BYTES = MAX_UPLOAD_BYTES * 4 // 3 + 100_000
+
+Body = TypeVar("Body", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Submission:
+    """Files to caption, and how."""
+
+    files: list[File[bytes]]
+    decoding: engine.Decoding
+    keep: bool
+
+
+def read_submission(request: HttpRequest) -> Submission:
+    """Read what was sent. Raises ProblemError."""
+    if request.content_type == FORM:
+        files, options = _read_form(request)
+    elif request.content_type == JSON:
+        sent = read_json(request, SentPhotographs)
+        files = [ContentFile(each.content, name=each.name) for each in sent.photographs]
+        options = sent
+    else:
+        raise ProblemError("unsupported_media_type", f"Send {FORM} with files, or {JSON}.")
+    if sum(file.size or 0 for file in files) > MAX_UPLOAD_BYTES:
+        raise _too_large()
+    return Submission(files, _decoding(options), options.keep)
+
+
+def read_json(request: HttpRequest, schema: type[Body]) -> Body:
+    """Read the JSON in the request's body. Raises ProblemError."""
+    if request.content_type != JSON:
+        raise ProblemError("unsupported_media_type", f"Send {JSON}.")
+    # Not `request.body`, which is bounded to what a page's form may have.
+    body = request.read(MAX_JSON_BYTES + 1)
+    if len(body) > MAX_JSON_BYTES:
+        raise _too_large()
+    try:
+        data = json.loads(body)
+    except ValueError as error:  # UnicodeDecodeError too
+        raise ProblemError("malformed_request", f"This is not JSON: {error}.") from error
+    except RecursionError as error:
+        raise ProblemError("malformed_request", "This JSON is nested too deeply.") from error
+    return _validated(schema, data, strict=True)
+
+
+def _read_form(request: HttpRequest) -> tuple[list[File[bytes]], Options]:
+    """Read the files and options of a form; an empty field is left to the model."""
+    files: list[File[bytes]] = list(request.FILES.getlist(PHOTOGRAPHS))
+    if not 1 <= len(files) <= MAX_PHOTOGRAPHS or PHOTOGRAPHS in request.POST:
+        detail = f"Send 1 to {MAX_PHOTOGRAPHS} files in the field `{PHOTOGRAPHS}`."
+        error = {"location": "body", "pointer": f"/{PHOTOGRAPHS}", "detail": detail}
+        raise ProblemError("invalid_parameters", detail, errors=[error])
+    options = {name: value for name, value in request.POST.items() if value != ""}
+    others = {name: file for name, file in request.FILES.items() if name != PHOTOGRAPHS}
+    return files, _validated(Options, options | others, strict=False)
+
+
+def _validated(schema: type[Body], data: Any, *, strict: bool) -> Body:
+    try:
+        return schema.model_validate(data, strict=strict)
+    except ValidationError as error:
+        raise schema_problem(error) from error
+
+
+def _decoding(options: Options) -> engine.Decoding:
+    """Read the options as the page does, which has their defaults."""
+    form = DecodingForm(options.model_dump())
+    if not form.is_valid():
+        raise RuntimeError(f"The schema allows what the form refuses: {form.errors.as_text()}")
+    return form.decoding
+
+
+def _too_large() -> ProblemError:
+    return ProblemError(
+        "too_large",
+        f"The photographs of a request may have {MAX_MEGABYTES} MB together. "
+        "Send smaller copies, or several requests.",
+    )

@@ -1,0 +1,74 @@
+import re
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from accounts.models import Token
+from accounts.tokens import PREFIX, account_of, make_token
+
+pytestmark = pytest.mark.django_db
+
+URL = "/account/tokens"
+
+
+@pytest.fixture
+def alice():
+    return User.objects.create_user("alice")
+
+
+@pytest.fixture
+def client(alice):
+    client = Client()
+    client.force_login(alice)
+    return client
+
+
+def test_a_token_is_made_and_shown_once(client, alice):
+    page = client.post(URL, {"name": "nightly job"})
+    [token] = re.findall(rf'value="({PREFIX}[^"]+)"', page.text)
+    assert account_of(token) == alice
+    assert "no-store" in page.headers["Cache-Control"]
+    again = client.get(URL)
+    assert "nightly job" in again.text
+    assert token not in again.text
+
+
+def test_a_token_needs_a_name(client):
+    page = client.post(URL, {"name": ""})
+    assert page.status_code == 400
+    assert 'role="alert">This field is required.' in page.text
+    assert not Token.objects.exists()
+
+
+def test_a_revoked_token_works_no_more(client, alice):
+    token = make_token(alice, "nightly job")
+    page = client.post(f"{URL}/{Token.objects.get().pk}/revoke", follow=True)
+    assert "The token “nightly job” is revoked." in page.text
+    assert account_of(token) is None
+
+
+@pytest.mark.parametrize("browser", ["bob", "nobody"])
+def test_nobody_revokes_anothers_token(alice, browser):
+    token, other = make_token(alice, "script"), Client()
+    if browser == "bob":
+        other.force_login(User.objects.create_user("bob"))
+    assert other.post(f"{URL}/{Token.objects.get().pk}/revoke").status_code == 404
+    assert account_of(token) == alice
+
+
+def test_nobody_sees_anothers_tokens(alice):
+    make_token(alice, "nightly job")
+    bob = Client()
+    bob.force_login(User.objects.create_user("bob"))
+    assert "nightly job" not in bob.get(URL).text
+    assert "There is no token yet." in bob.get(URL).text
+
+
+def test_visitors_are_asked_to_log_in(db):
+    assert Client().get(URL).headers["Location"] == "/account/log-in?next=/account/tokens"
+
+
+def test_every_page_of_an_account_leads_to_its_tokens(client):
+    assert f'<a href="{URL}">' in client.get("/pictures").text
+    assert URL not in Client().get("/pictures").text

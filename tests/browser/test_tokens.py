@@ -1,0 +1,40 @@
+"""The page of an account's tokens."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.contrib.auth.models import User
+from playwright.sync_api import expect
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def page(open_page):
+    """The page with a token on it that was just made."""
+    User.objects.create_user("alice", password="correct horse battery")
+    page = open_page("/account/log-in?next=/account/tokens")
+    page.get_by_label("Username").fill("alice")
+    page.get_by_label("Password").fill("correct horse battery")
+    page.get_by_role("button", name="Log in").click()
+    page.get_by_label("Name").fill("a backup script with a long name")
+    page.get_by_role("button", name="Make a token").click()
+    expect(page.get_by_label("Copy it now")).to_be_visible()
+    return page
+
+
+def test_axe_finds_no_violation_in_light_and_dark(page):
+    for color_scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=color_scheme)
+        violations = Axe().run(page).response["violations"]
+        assert [(each["id"], [n["html"] for n in each["nodes"]]) for each in violations] == []
+
+
+def test_nothing_is_wider_than_the_window(page):
+    for width in (320, 640, 1280):
+        page.set_viewport_size({"width": width, "height": 740})
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_a_token_is_revoked_by_a_click(page):
+    page.get_by_role("button", name="Revoke a backup script with a long name").click()
+    expect(page.get_by_text("There is no token yet.")).to_be_visible()
