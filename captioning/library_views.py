@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 
 from django.contrib import messages
 from django.core.paginator import Paginator
+from django.db.models import QuerySet
 from django.db.models.fields.files import FieldFile
 from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
@@ -19,6 +20,7 @@ from captioning.forms import CorrectionForm
 from captioning.models import Picture
 from captioning.owners import pictures_of
 from captioning.search import MAX_QUERY, search
+from captioning.training_set import corrected
 
 PICTURES_PER_PAGE = 24
 
@@ -30,10 +32,13 @@ SHOWN_INLINE = ("image/jpeg", "image/png", "image/gif", "image/webp", "image/avi
 @require_safe
 def gallery(request: HttpRequest) -> HttpResponse:
     """Show the pictures that a search finds, newest first; all of them without one."""
-    query = request.GET.get("q", "")[:MAX_QUERY].strip()
-    found = search(pictures_of(request), query)
-    page = Paginator(found, PICTURES_PER_PAGE).get_page(request.GET.get("page"))
-    return render(request, "captioning/gallery.html", {"page": page, "query": query})
+    found, query = searched(request)
+    context = {
+        "page": Paginator(found, PICTURES_PER_PAGE).get_page(request.GET.get("page")),
+        "query": query,
+        "has_corrections": corrected(found).exists(),
+    }
+    return render(request, "captioning/gallery.html", context)
 
 
 @never_cache
@@ -95,8 +100,8 @@ def file(request: HttpRequest, pk: int, kind: str) -> HttpResponseBase:
     """Send a file of a picture to its owner; `kind` is original, shown or thumbnail."""
     picture = _own_picture(request, pk)
     if kind == "original":
-        return _file_response(request, picture.original, picture.media_type, name=picture.name)
-    return _file_response(request, getattr(picture, kind), "image/jpeg")
+        return file_response(request, picture.original, picture.media_type, name=picture.name)
+    return file_response(request, getattr(picture, kind), "image/jpeg")
 
 
 @never_cache
@@ -113,7 +118,13 @@ def shared(request: HttpRequest, token: str) -> HttpResponse:
 def shared_file(request: HttpRequest, token: str) -> HttpResponseBase:
     """Send the copy without metadata of a shared picture."""
     picture = get_object_or_404(Picture, share_token=token)
-    return _file_response(request, picture.shown, "image/jpeg")
+    return file_response(request, picture.shown, "image/jpeg")
+
+
+def searched(request: HttpRequest) -> tuple[QuerySet[Picture], str]:
+    """Return those of the request's pictures that its query finds, and the query."""
+    query = request.GET.get("q", "")[:MAX_QUERY].strip()
+    return search(pictures_of(request), query), query
 
 
 def _own_picture(request: HttpRequest, pk: int) -> Picture:
@@ -139,7 +150,7 @@ def _shared_link(request: HttpRequest, picture: Picture) -> str | None:
     return request.build_absolute_uri(reverse("captioning:shared", args=[picture.share_token]))
 
 
-def _file_response(
+def file_response(
     request: HttpRequest, file: FieldFile, media_type: str, *, name: str = ""
 ) -> HttpResponseBase:
     """Send a file that the browser may keep, but must ask for again: it may be gone by then."""

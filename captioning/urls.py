@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from captioning import library_views, views
+from captioning import export_views, library_views, views
 
 app_name = "captioning"
 urlpatterns = [
@@ -21,6 +21,10 @@ urlpatterns = [
         library_views.file,
         {"kind": "thumbnail"},
         name="thumbnail",
+    ),
+    *(
+        path(f"export/{name}", export_views.export, {"name": name}, name="export")
+        for name in export_views.EXPORTS
     ),
     path("shared/<str:token>", library_views.shared, name="shared"),
     path("shared/<str:token>/shown.jpg", library_views.shared_file, name="shared_file"),

@@ -37,6 +37,7 @@ INSTALLED_APPS = [
     # `runserver` leaves static files to WhiteNoise too, so that they are served in one way.
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
+    "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -65,6 +66,7 @@ TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,  # for the admin's pages
         "OPTIONS": {
             "context_processors": [
                 "django.template.context_processors.request",

@@ -31,7 +31,7 @@ On the {split} split, captions generated with beam size {beam_size}:
 | {rules} |
 | {score_values} |
 
-The recipe and the seed are in `metrics.json`.
+{before}The recipe and the seed are in `metrics.json`.
 
 ## Intended use
 A first draft of alt text or a caption for everyday photographs, to be read by a person before it
@@ -72,9 +72,22 @@ def model_card(captioner: Captioner, *, name: str, terms: str) -> str:
         "score_names": " | ".join(map(label, scores)),
         "rules": " | ".join("---" for _ in scores),
         "score_values": " | ".join(f"{score:.3f}" for score in scores.values()),
+        "before": _before(recipe),
         "size": encoder.preprocessing.size,
     }
     return TEMPLATE.format_map({**metrics, **facts, **_encoder_weights(encoder)})
+
+
+def _before(recipe: Mapping[str, Any]) -> str:
+    """The scores before the last training, where that went on from another checkpoint."""
+    if "scores_before" not in recipe:
+        return ""
+    scores = ", ".join(
+        f"{label(name)} {score:.3f}" for name, score in recipe["scores_before"].items()
+    )
+    return (
+        f"The checkpoint that the last training began with had, on the same images: {scores}.\n\n"
+    )
 
 
 def _encoder_weights(encoder: Encoder) -> dict[str, str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,10 @@ from pytorch.tokenization import tokenize
 from pytorch.training import EpochResult, Trainer
 from pytorch.training_report import training_report
 from pytorch.vocabulary import Vocabulary
+
+NAMED_WORDS = 10
+
+logger = logging.getLogger(__name__)
 
 
 def run_training(
@@ -77,6 +83,14 @@ def run_training(
         dev = split_data(dataset, "dev", encoder, cache_dir, device=device, progress=progress)
     dataset = dataset.leave_out(train.features.unreadable | dev.features.unreadable)
     captioner = former or new_captioner(config, encoder, dataset.split("train"), device)
+    unknown = unknown_words(captioner.vocabulary, dataset.split("train"))
+    if former and unknown and is_writer():
+        logger.warning(
+            f"The vocabulary of {config.model.init_from} does not grow, and lacks these words of "
+            f"the train captions: {', '.join(unknown[:NAMED_WORDS])}"
+            f"{', and so on' if len(unknown) > NAMED_WORDS else ''} ({len(unknown)} in all). The "
+            "model learns around them, and will never say them."
+        )
     recipes = captioner.metrics.get("training", [])
     trainer = Trainer(captioner, train=train, dev=dev, config=config.training)
     if resume:
@@ -88,7 +102,7 @@ def run_training(
             return
         if result.is_best:
             captioner.metrics = _metrics(
-                dataset, config, result, recipes, beam_size=captioner.decoding.beam_size
+                dataset, config, trainer.history, recipes, beam_size=captioner.decoding.beam_size
             )
             card = model_card(captioner, name=output.name, terms=dataset.terms)
             save_checkpoint(output, captioner, model_card=card)
@@ -132,18 +146,28 @@ def new_captioner(
     )
 
 
+def unknown_words(vocabulary: Vocabulary, examples: Sequence[Example]) -> list[str]:
+    """The words of the examples' captions that are not in the vocabulary, most frequent first."""
+    counts = Counter(
+        word for example in examples for text in example.captions for word in tokenize(text)
+    )
+    return [word for word, _ in counts.most_common() if word not in vocabulary]
+
+
 def _metrics(
     dataset: CaptionDataset,
     config: RunConfig,
-    best: EpochResult,
+    history: Sequence[EpochResult],
     former: Sequence[Mapping[str, Any]],
     *,
     beam_size: int,
 ) -> dict[str, Any]:
     """What metrics.json tells: the scores, how they were measured, and the recipe.
 
-    `former` are the recipes of the trainings that this one goes on from.
+    The last epoch of the `history` is the best. `former` are the recipes of the trainings that this
+    one goes on from; then the recipe tells the scores that it began with.
     """
+    first, best = history[0], history[-1]
     recipe = {
         "dataset": dataset.name,
         "train_images": len(dataset.split("train")),
@@ -156,11 +180,17 @@ def _metrics(
         **dataclasses.asdict(config.training),
         "torch": torch.__version__,
     }
+    if config.model.init_from is not None:
+        recipe["scores_before"] = _rounded(first.scores)
     return {
         "dataset": dataset.name,
         "split": "dev",
         "images": len(dataset.split("dev")),
         "beam_size": beam_size,
-        "scores": {name: round(score, 4) for name, score in best.scores.items()},
+        "scores": _rounded(best.scores),
         "training": [*former, recipe],
     }
+
+
+def _rounded(scores: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(score, 4) for name, score in scores.items()}

@@ -1,11 +1,13 @@
 """Nobody reaches another's pictures by any address of the site."""
 
+import re
+
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import URLPattern, get_resolver
-from django.urls.converters import IntConverter
+from django.urls.converters import IntConverter, PathConverter
 
 from captioning import library
 from captioning.models import Picture
@@ -16,6 +18,7 @@ pytestmark = pytest.mark.django_db
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 SECRET = "Our house by the lake"
+OF_ROWS = (IntConverter, PathConverter)
 
 
 @pytest.fixture(autouse=True)
@@ -70,10 +73,12 @@ def addresses(patterns=None, prefix="", arguments=None):
 def filled(address, converters, picture):
     """The address, where a number is that of the picture and anything else its name or secret."""
     for name, converter in converters.items():
-        value = str(picture.pk) if isinstance(converter, IntConverter) else "secret.jpg"
-        for spelling in (f"<{name}>", f"<int:{name}>", f"<str:{name}>"):
+        value = str(picture.pk) if isinstance(converter, OF_ROWS) else "secret.jpg"
+        for spelling in (f"<{name}>", f"<int:{name}>", f"<str:{name}>", f"<path:{name}>"):
             address = address.replace(spelling, value)
-    return "/" + address
+    # Two addresses of the admin are regular expressions.
+    address = re.sub(r"\^\(\?P<app_label>.*\)/\$", "captioning/", address)
+    return "/" + address.replace("(?P<url>.*)$", "secret.jpg")
 
 
 def of_pictures():
@@ -81,7 +86,12 @@ def of_pictures():
         found
         for found in addresses()
         if any(isinstance(c, IntConverter) for c in found[1].values())
+        and not found[0].startswith("admin/")
     ]
+
+
+def of_the_admin():
+    return [found for found in addresses() if found[0].startswith("admin/")]
 
 
 def test_the_walk_knows_the_addresses_of_pictures():
@@ -91,6 +101,16 @@ def test_the_walk_knows_the_addresses_of_pictures():
         "api/v1/captions/<int:pk>",
         "api/v1/captions/<int:pk>/attention/<int:word>.png",
     } <= found
+    assert {"admin/captioning/picture/<int:pk>/shown.jpg", "admin/"} <= {
+        address for address, _ in of_the_admin()
+    }
+    picture = Picture(pk=7)
+    assert {filled(*found, picture) for found in of_the_admin()} >= {
+        "/admin/captioning/picture/7/change/",
+        "/admin/captioning/picture/7/thumbnail.jpg",
+        "/admin/captioning/",
+        "/admin/secret.jpg",
+    }
 
 
 def test_the_owner_reaches_the_picture(owner):
@@ -124,8 +144,10 @@ def test_no_other_address_tells_of_it(owner, browser):
         for method in ["GET", "POST"]:
             response = other.generic(method, filled(address, converters, picture))
             content = response.getvalue()
+            for repeated in (b"/shared/secret.jpg", b"/admin/secret.jpg"):
+                content = content.replace(repeated, b"")
             for secret in (SECRET, "secret.jpg", f"pictures/{picture.pk}", picture.sentence):
-                assert secret.encode() not in content.replace(b"/shared/secret.jpg", b""), address
+                assert secret.encode() not in content, address
     assert Picture.objects.get().share_token is None
 
 
@@ -135,3 +157,57 @@ def test_files_have_no_public_address(owner, browser):
     for file in picture.files:
         for folder in ("/", "/media/", "/static/", "/static/../media/"):
             assert other.get(folder + file.name).status_code == 404
+
+
+def staff(*permissions):
+    """Somebody who may enter the admin, and do there what is named."""
+    client = Client()
+    user = User.objects.create_user("staff", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    client.force_login(user)
+    return client
+
+
+@pytest.mark.parametrize("browser", BROWSERS)
+def test_the_admin_sends_everybody_but_staff_to_its_log_in(owner, browser):
+    picture = Picture.objects.get()
+    for other in (owner, BROWSERS[browser]()):
+        for address, converters in of_the_admin():
+            path = filled(address, converters, picture)
+            for method in METHODS:
+                response = other.generic(method, path)
+                if path not in ("/admin/login/", "/admin/logout/"):
+                    assert response.status_code == 302, (method, path)
+                    assert response.headers["Location"].startswith("/admin/login/?next=/admin/")
+    assert Picture.objects.get().description == SECRET
+    assert len(kept_files()) == 3
+
+
+def test_staff_without_permissions_reach_no_picture(owner):
+    picture, other = Picture.objects.get(), staff()
+    for address, converters in of_the_admin():
+        path = filled(address, converters, picture)
+        for method in METHODS if path != "/admin/logout/" else ["GET"]:
+            response = other.generic(method, path)
+            assert SECRET.encode() not in response.getvalue(), (method, path)
+            if path.startswith("/admin/captioning/picture/"):
+                expected = (302, 403) if path.endswith(f"/picture/{picture.pk}/") else (403,)
+                assert response.status_code in expected, (method, path)
+    assert Picture.objects.get().description == SECRET
+    assert len(kept_files()) == 3
+
+
+def test_staff_who_may_see_pictures_change_none(owner):
+    picture, other = Picture.objects.get(), staff("view_picture")
+    path = f"/admin/captioning/picture/{picture.pk}/"
+    assert SECRET in other.get(f"{path}change/").text
+    assert other.get(f"{path}shown.jpg").status_code == 200
+    assert other.post(f"{path}change/", {"correction": "Mine"}).status_code == 403
+    assert other.post(f"{path}delete/", {"post": "yes"}).status_code == 403
+    assert Picture.objects.get().description == SECRET
+
+
+def test_staff_see_only_their_own_pictures_outside_the_admin(owner):
+    picture, other = Picture.objects.get(), staff("view_picture", "change_picture")
+    for address, converters in of_pictures():
+        assert other.get(filled(address, converters, picture)).status_code in (404, 405), address

@@ -1,9 +1,14 @@
 """The library in a real browser. Its pages need no scripts, so most tests switch them off."""
 
 import re
+import zipfile
 
 import pytest
+from django.contrib.auth.models import User
 from playwright.sync_api import expect
+
+from captioning.metadata import description_of
+from tests.captioning.kept import keep, visitor
 
 
 @pytest.fixture
@@ -96,3 +101,34 @@ def test_a_new_account_takes_the_pictures_along(open_kept):
     page.get_by_role("button", name="Log out").click()
     page.get_by_role("link", name="Pictures", exact=True).click()
     expect(page.locator(".gallery")).to_have_count(0)
+
+
+def test_what_was_found_is_downloaded(open_kept):
+    page = open_kept()
+    correct(page, "A cup of coffee on a table.")
+    page.get_by_role("link", name="Pictures", exact=True).click()
+    page.get_by_label("Search in captions and corrections").fill("cup")
+    page.get_by_role("button", name="Search").click()
+    with page.expect_download() as download:
+        page.get_by_role("region", name="Download").get_by_role("link", name="Pictures").click()
+    assert download.value.suggested_filename == "pictures.zip"
+    with zipfile.ZipFile(download.value.path()) as archive:
+        described = archive.read("coffee.jpg")
+    assert description_of(described, "JPEG") == "A cup of coffee on a table."
+
+
+@pytest.mark.parametrize("color_scheme", ["light", "dark"])
+def test_the_admin_works_under_the_content_security_policy(open_page, coffee_jpeg, color_scheme):
+    page = open_page("/admin/captioning/picture/", color_scheme=color_scheme)
+    keep(visitor(), coffee_jpeg)
+    User.objects.create_superuser("root", password="correct horse battery")
+    page.get_by_label("Username").fill("root")
+    page.get_by_label("Password").fill("correct horse battery")
+    page.get_by_role("button", name="Log in").click()
+    assert shown_width(page.locator(".field-thumbnail_image img")) == 480
+    page.locator(".field-thumbnail_image a").first.click()
+    assert shown_width(page.locator(".field-shown_image img")) == 600
+    page.get_by_label("Correction").fill("A cup of coffee.")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.locator(".messagelist")).to_contain_text("was changed successfully")
+    expect(page.locator("#result_list")).to_contain_text("A cup of coffee.")

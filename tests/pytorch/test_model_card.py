@@ -46,3 +46,10 @@ def test_it_says_that_images_were_also_seen_in_a_mirror_in_any_of_the_trainings(
     assert "(6 images), tuned" in card(captioner)
     monkeypatch.setitem(captioner.metrics, "training", [recipe(flip=True), recipe(flip=False)])
     assert "(6 images, also in a mirror), tuned" in card(captioner)
+
+
+def test_it_tells_the_scores_that_a_further_training_began_with(captioner, monkeypatch):
+    assert "began with had" not in card(captioner)
+    further = recipe(flip=False) | {"scores_before": {"BLEU-4": 0.01, "CIDEr-D": 0.25}}
+    monkeypatch.setitem(captioner.metrics, "training", [recipe(flip=False), further])
+    assert "had, on the same images: BLEU-4 0.010, CIDEr-D 0.250.\n" in card(captioner)

@@ -110,6 +110,24 @@ def test_a_checkpoint_can_be_trained_further(trained, tmp_path):
     assert further.vocabulary.words == load_captioner(output).vocabulary.words
     recipes = further.metrics["training"]
     assert [recipe["epochs"] for recipe in recipes] == [15, 0]
+    before = {name: round(score, 4) for name, score in best.scores.items()}
+    assert [recipe.get("scores_before") for recipe in recipes] == [None, before]
+
+
+def test_words_that_a_checkpoint_lacks_are_named_when_it_is_trained_further(
+    trained, tmp_path, caplog
+):
+    dataset, output, _, _ = trained
+    first, *others = dataset.split("train")
+    told = dataclasses.replace(first, captions=("An aubergine and an aubergine is a fruit.",))
+    dataset = dataclasses.replace(dataset, splits=dataset.splits | {"train": (told, *others)})
+    changes = {"init_from": output, "epochs": 1}
+    run(dataset, tmp_path / "run", cache=tmp_path, **changes)
+    [message] = [record.getMessage() for record in caplog.records]
+    assert message.startswith(f"The vocabulary of {output} does not grow, and lacks these words")
+    assert ": an, aubergine, and, fruit (4 in all). The model learns around them" in message
+    words = load_captioner(tmp_path / "run" / "checkpoint").vocabulary.words
+    assert words == load_captioner(output).vocabulary.words
 
 
 def test_missing_encoder_weights_stop_before_anything_is_written(trained, tmp_path):

@@ -17,6 +17,8 @@ from django.core.management.base import BaseCommand, CommandError, OutputWrapper
 from tqdm import tqdm
 
 from captioning import engine
+from captioning.describing import AlreadyDescribedError, describe_file
+from captioning.metadata import SIDECAR_SUFFIX, MetadataError
 from captioning.photographs import SUFFIXES, PhotographError, open_photograph
 
 if TYPE_CHECKING:
@@ -46,24 +48,57 @@ class Command(BaseCommand):
         parser.add_argument(
             "--format", choices=list(WRITERS), default="text", help="default: %(default)s"
         )
+        parser.add_argument(
+            "--write-metadata",
+            action="store_true",
+            help="write each caption into its file, as the XMP and IPTC description",
+        )
+        parser.add_argument(
+            "--overwrite",
+            action="store_true",
+            help="do so in files that have a description already",
+        )
+        parser.add_argument(
+            "--no-backup",
+            action="store_false",
+            dest="backup",
+            help="do not keep the files as they were, as FILE.orig",
+        )
 
     def handle(self, *_: Any, **options: Any) -> None:
-        """Print a caption for each file; exits with 1 where one could not be captioned."""
+        """Print a caption for each file; exits with 1 where one could not be captioned.
+
+        So it does where one could not be written to.
+        """
+        write_metadata, overwrite = options["write_metadata"], options["overwrite"]
+        if not write_metadata and (overwrite or not options["backup"]):
+            raise CommandError("--overwrite and --no-backup are about --write-metadata; add it.")
         if isinstance(sys.stdout, io.TextIOWrapper):
             # File names need not be text: they leave as the bytes that they came as.
             sys.stdout.reconfigure(errors="surrogateescape")
         output, errors = _AboveProgressBar(self.stdout), _AboveProgressBar(self.stderr)
         failures = 0
 
+        def note(path: Path, remark: str) -> None:
+            errors.write(f"{path}: {remark}\n")
+
         def report(path: Path, reason: str) -> None:
             nonlocal failures
             failures += 1
-            errors.write(f"{path}: {reason}\n")
+            note(path, reason)
 
         try:
             files = find_photographs(options["paths"], report)
             with tqdm(files, unit="photo", leave=False, disable=None) as progress:
                 captions = caption_files(progress, beam_size=options["beam_size"], report=report)
+                if write_metadata:
+                    captions = describe_files(
+                        captions,
+                        backup=options["backup"],
+                        overwrite=overwrite,
+                        report=report,
+                        note=note,
+                    )
                 WRITERS[options["format"]](captions, output)
         except engine.EngineError as error:
             raise CommandError(str(error)) from error
@@ -73,7 +108,8 @@ class Command(BaseCommand):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(1)
         if failures:
-            raise CommandError(f"{failures} of the paths could not be captioned; see above.")
+            aim = "captioned or written to" if write_metadata else "captioned"
+            raise CommandError(f"{failures} of the paths could not be {aim}; see above.")
         if not files:
             raise CommandError(f"No pictures found; looked for {', '.join(sorted(SUFFIXES))}.")
 
@@ -115,6 +151,33 @@ def caption_files(
         )
         for (path, _), caption in zip(opened, captions, strict=True):
             yield path, caption
+
+
+def describe_files(
+    captions: Iterable[tuple[Path, Caption]],
+    *,
+    backup: bool,
+    overwrite: bool,
+    report: Report,
+    note: Report,
+) -> Iterator[tuple[Path, Caption]]:
+    """Write each caption into its file, or a sidecar, and pass it on.
+
+    Files that cannot be written to go to `report`; those that are left alone, because they have a
+    description, and those that cannot hold one, go to `note`.
+    """
+    for path, caption in captions:
+        try:
+            written = describe_file(path, caption.sentence, backup=backup, overwrite=overwrite)
+            if written.suffix == SIDECAR_SUFFIX:
+                note(path, f"A file of its format holds no description; {written.name} does.")
+        except AlreadyDescribedError:
+            note(path, "It has a description, which stays. --overwrite replaces it.")
+        except (MetadataError, PhotographError) as error:
+            report(path, str(error))
+        except OSError as error:
+            report(path, f"It cannot be written to: {error.strerror}.")
+        yield path, caption
 
 
 def _in_folder(folder: Path, report: Report) -> Iterator[Path]:

@@ -90,7 +90,7 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, **options: Any) -> None:
         """Run the training and print one line an epoch; exits with 2 where data is missing."""
-        kept: list[EpochResult] = []
+        kept: list[EpochResult] = []  # the first of them is what --init-from began with
 
         def report(result: EpochResult) -> None:
             if result.is_best:
@@ -125,6 +125,8 @@ class Command(BaseCommand):
                 f"Stopped. {outcome} Go on with --resume.", returncode=130
             ) from interrupt
         if is_writer():
+            if kept and kept[0].epoch == 0:
+                self.stdout.write(f"dev before  {_scores(kept[0])}\ndev after   {_scores(best)}")
             self.stdout.write(_outcome(best, output))
 
 
@@ -148,13 +150,19 @@ def _default_folder(dataset: str, config: RunConfig) -> Path:
 
 def _line(result: EpochResult) -> str:
     """One line an epoch: loss, scores, seconds, and a star where the checkpoint was written."""
-    scores = "  ".join(f"{label(name)} {score:.3f}" for name, score in result.scores.items())
+    loss = f"  loss {result.loss:.3f}" if result.epoch else ""  # before the first there is none
     return (
-        f"epoch {result.epoch}  loss {result.loss:.3f}  {scores}  "
+        f"epoch {result.epoch}{loss}  {_scores(result)}  "
         f"{result.training_seconds:.0f} s + {result.evaluation_seconds:.0f} s"
         f"{'  *' if result.is_best else ''}"
     )
 
 
+def _scores(result: EpochResult) -> str:
+    return "  ".join(f"{label(name)} {score:.3f}" for name, score in result.scores.items())
+
+
 def _outcome(best: EpochResult, output: Path) -> str:
+    if best.epoch == 0:
+        return f"No epoch was better than what it began with, which is written to {output}."
     return f"Best epoch {best.epoch}, CIDEr-D {best.scores['CIDEr-D']:.3f}; written to {output}."

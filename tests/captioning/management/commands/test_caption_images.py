@@ -14,6 +14,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from captioning import engine
+from captioning.metadata import described, description_of, xmp
 from tests.photographs import photographs
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -220,3 +221,67 @@ def test_a_terminal_shows_progress_and_whole_lines(folder, tiny_checkpoint):
     assert b"%|" in screen
     captions = re.findall(rb"\r" + os.fsencode(folder / "coffee.webp") + rb"\t[^\r]+\.\r\n", screen)
     assert len(captions) == 9
+
+
+def descriptions(folder):
+    """What exiftool and others would read from the files, by their names."""
+    formats = {".jpg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
+    return {
+        path.name: description_of(path.read_bytes(), formats[path.suffix])
+        for path in sorted(folder.iterdir())
+        if path.suffix in formats and not path.name.startswith(".")
+    }
+
+
+def test_captions_are_written_into_the_files_and_printed_as_ever(folder, in_folder):
+    plain, _, _ = run(folder, "--beam-size", "3", "--format", "csv")
+    output, errors, failure = run(folder, "--write-metadata", "--beam-size", "3", "--format", "csv")
+    assert (output, failure) == (plain, None)
+    rows = list(csv.DictReader(io.StringIO(output)))
+    assert descriptions(folder) == {Path(r["path"]).name: r["caption"] for r in rows[:3]}
+    sidecar = folder / "deeper" / "rocket.TIFF.xmp"
+    assert xmp.description_in(sidecar.read_bytes()) == rows[3]["caption"]
+    assert errors == (
+        f"{in_folder[3]}: A file of its format holds no description; rocket.TIFF.xmp does.\n"
+    )
+    assert sorted(path.name for path in folder.glob("*.orig")) == [f"{n}.orig" for n in NAMES[:3]]
+
+
+def test_without_backup_only_the_files_are_there(folder):
+    before = {path.name for path in folder.iterdir()}
+    run(folder, "--write-metadata", "--no-backup")
+    assert {path.name for path in folder.iterdir()} == before
+
+
+def test_descriptions_that_were_there_stay_unless_told_otherwise(folder):
+    path = folder / NAMES[0]
+    path.write_bytes(described(path.read_bytes(), "JPEG", "An astronaut, said I."))
+    output, errors, failure = run(path, "--write-metadata")
+    assert descriptions(folder)[NAMES[0]] == "An astronaut, said I."
+    assert errors == f"{path}: It has a description, which stays. --overwrite replaces it.\n"
+    assert (len(output.splitlines()), failure) == (1, None)
+    output, errors, _ = run(path, "--write-metadata", "--overwrite")
+    assert output == f"{path}\t{descriptions(folder)[NAMES[0]]}\n"
+    assert errors == ""
+
+
+def test_a_file_that_cannot_be_written_to_is_reported_and_the_rest_go_on(folder):
+    # Its own name fits, that of its backup would be too long.
+    long = (folder / NAMES[0]).rename(folder / ("x" * 250 + ".jpg"))
+    output, errors, failure = run(folder, "--write-metadata")
+    assert len(output.splitlines()) == 4
+    assert f"{long}: It cannot be written to: File name too long.\n" in errors
+    assert failure == "1 of the paths could not be captioned or written to; see above."
+    assert all(text for name, text in descriptions(folder).items() if name != long.name)
+
+
+def test_damaged_metadata_are_reported(folder):
+    photographs()[0].save(folder / NAMES[0], xmp=b"<damaged")
+    _, errors, failure = run(folder / NAMES[0], "--write-metadata")
+    assert errors.startswith(f"{folder / NAMES[0]}: The XMP metadata of this file is damaged")
+    assert failure is not None
+
+
+@pytest.mark.parametrize("option", ["--overwrite", "--no-backup"])
+def test_options_of_the_metadata_without_it_are_refused(folder, option):
+    assert "are about --write-metadata" in run(folder, option)[2]

@@ -1,0 +1,47 @@
+"""Downloads of what a search in the library finds, on all its pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from django.db.models import QuerySet
+from django.http import HttpRequest, StreamingHttpResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from captioning.exports import csv_rows, described_files, json_rows, zip_parts
+from captioning.library_views import searched
+from captioning.models import Picture
+from captioning.training_set import training_set
+
+Parts = Iterator[str] | Iterator[bytes]
+
+
+def _described_zip(pictures: QuerySet[Picture]) -> Iterator[bytes]:
+    return zip_parts(described_files(pictures))
+
+
+def _training_zip(pictures: QuerySet[Picture]) -> Iterator[bytes]:
+    return zip_parts(training_set(pictures))
+
+
+# By the name of the download: its media type, and how it is written.
+EXPORTS: dict[str, tuple[str, Callable[[QuerySet[Picture]], Parts]]] = {
+    "pictures.csv": ("text/csv; charset=utf-8", csv_rows),
+    "pictures.json": ("application/json", json_rows),
+    "pictures.zip": ("application/zip", _described_zip),
+    "training-set.zip": ("application/zip", _training_zip),
+}
+
+
+@never_cache
+@require_safe
+def export(request: HttpRequest, name: str) -> StreamingHttpResponse:
+    """Send the pictures that the search finds as one of the `EXPORTS`."""
+    media_type, written = EXPORTS[name]
+    pictures, _ = searched(request)
+    return StreamingHttpResponse(
+        written(pictures),
+        content_type=media_type,
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )

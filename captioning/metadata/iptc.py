@@ -1,0 +1,99 @@
+"""IPTC-IIM datasets, the older metadata of JPEG files: the caption among them is set.
+
+IPTC-NAA Information Interchange Model, version 4.2. A dataset is a tag marker, a record number, a
+dataset number, a length and a value.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+from captioning.metadata.errors import MetadataError
+
+TAG = 0x1C
+CHARACTER_SET = (1, 90)
+CAPTION = (2, 120)
+UTF_8 = b"\x1b%G"  # how ISO 2022 announces it
+MAX_CAPTION = 2000  # bytes
+EXTENDED = 0x8000  # in a length: it is the length of the length
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A value and what it is: the numbers of its record and, in it, of its dataset."""
+
+    number: tuple[int, int]
+    value: bytes
+
+    def __bytes__(self) -> bytes:
+        size = len(self.value)
+        length = (
+            struct.pack(">H", size) if size < EXTENDED else struct.pack(">HI", EXTENDED | 4, size)
+        )
+        return bytes([TAG, *self.number]) + length + self.value
+
+
+def described(iim: bytes | None, description: str) -> bytes:
+    """Return the datasets with the description as their caption, cut at MAX_CAPTION.
+
+    Texts are in one character set, UTF-8 where the others allow that. Where they do not, a caption
+    beyond ASCII is left out, and the former one goes too.
+
+    Raises MetadataError where the datasets are damaged.
+    """
+    datasets = [dataset for dataset in _datasets(iim or b"") if dataset.number != CAPTION]
+    if _are_utf_8(datasets):
+        datasets = [dataset for dataset in datasets if dataset.number != CHARACTER_SET]
+        datasets.append(Dataset(CHARACTER_SET, UTF_8))
+    elif not description.isascii():
+        description = ""
+    caption = description.encode()[:MAX_CAPTION].decode(errors="ignore").encode()
+    if caption:
+        datasets.append(Dataset(CAPTION, caption))
+    # By record, and within one in the order they came: those of the envelope come first.
+    return b"".join(map(bytes, sorted(datasets, key=lambda dataset: dataset.number[0])))
+
+
+def description_in(iim: bytes | None) -> str:
+    """Return the caption among the datasets, or an empty text.
+
+    Raises MetadataError where they are damaged.
+    """
+    values = {dataset.number: dataset.value for dataset in _datasets(iim or b"")}
+    return values.get(CAPTION, b"").decode(errors="replace").strip("\0 \t\r\n")
+
+
+def _are_utf_8(datasets: list[Dataset]) -> bool:
+    values = {dataset.number: dataset.value for dataset in datasets}
+    if CHARACTER_SET in values:
+        return values[CHARACTER_SET] == UTF_8
+    try:
+        b"\n".join(dataset.value for dataset in datasets).decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _datasets(iim: bytes) -> list[Dataset]:
+    datasets, start = [], 0
+    try:
+        while start < len(iim.rstrip(b"\0")):
+            tag, record, number, size = struct.unpack_from(">BBBH", iim, start)
+            start += 5
+            if size & EXTENDED:
+                length = size ^ EXTENDED
+                size, start = int.from_bytes(iim[start : start + length]), start + length
+            if tag != TAG or start + size > len(iim):
+                raise _damaged()
+            datasets.append(Dataset((record, number), iim[start : start + size]))
+            start += size
+    except struct.error as error:
+        raise _damaged() from error
+    return datasets
+
+
+def _damaged() -> MetadataError:
+    return MetadataError(
+        "The IPTC metadata of this file is damaged, so nothing can be added to it."
+    )

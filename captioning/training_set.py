@@ -1,0 +1,52 @@
+"""Corrected pictures as a data set that `train_captioner --dataset captions-csv` reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from django.db.models import QuerySet
+
+from captioning.exports import ROWS_AT_A_TIME, File, content_of, csv_line
+from captioning.models import Picture
+
+DEV_SHARE = 5  # one picture of so many
+
+
+def corrected(pictures: QuerySet[Picture]) -> QuerySet[Picture]:
+    """Return those of the pictures that a person corrected."""
+    return pictures.exclude(correction="")
+
+
+def training_set(pictures: QuerySet[Picture]) -> Iterator[File]:
+    """The files of the data set: `Images`, and `captions.csv` with their corrections and splits.
+
+    The images are the copies without metadata. Their names are the hashes of their pixels, so that
+    they tell nothing, and a picture that several people corrected is one image with several
+    captions.
+    """
+    lines = []
+    done: set[str] = set()
+    for picture in corrected(pictures).iterator(ROWS_AT_A_TIME):
+        if picture.pixel_hash not in done:
+            content = content_of(picture, "shown")
+            if content is None:
+                continue
+            yield f"Images/{picture.pixel_hash}.jpg", content
+            done.add(picture.pixel_hash)
+        lines.append((picture.pixel_hash, picture.correction))
+    split_of = splits(done)
+    rows = (csv_line((f"{name}.jpg", text, split_of[name])) for name, text in lines)
+    yield "captions.csv", "".join([csv_line(("image", "caption", "split")), *rows]).encode()
+
+
+def splits(hashes: Iterable[str]) -> dict[str, str]:
+    """Say for each picture, by the hash of its pixels, whether it is in the train or dev split.
+
+    One of five is in dev, always the same ones: what one model learned from must not score the
+    next. Only where that would leave a split empty, the first moves.
+    """
+    ordered = sorted(hashes)
+    split_of = {name: "train" if int(name, 16) % DEV_SHARE else "dev" for name in ordered}
+    if len(ordered) > 1 and len(set(split_of.values())) == 1:
+        split_of[ordered[0]] = "dev" if split_of[ordered[0]] == "train" else "train"
+    return split_of

@@ -1,0 +1,142 @@
+import io
+import re
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
+from PIL import Image
+
+from captioning import library
+from captioning.owners import owner_of_account
+from pytorch.checkpoints import load_captioner
+from pytorch.datasets import load_dataset
+from tests.captioning.kept import keep, visitor
+from tests.captioning.pictures import encoded
+from tests.photographs import photographs
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _kept(engine_with_tiny_checkpoint):
+    """Two corrected pictures of Alice, one of Bob, one of a visitor."""
+    alice, bob = (owner_of_account(User.objects.create_user(name)) for name in ("alice", "bob"))
+    owners = [alice, alice, bob, visitor()]
+    for owner, photograph in zip(owners, photographs(), strict=True):
+        picture = keep(owner, encoded(photograph.resize((60, 40)), "PNG"))
+        library.correct(picture, f"Said by {owner.account or 'a visitor'}.")
+
+
+def export(output, *options):
+    stdout = io.StringIO()
+    call_command("export_corrections", "--output", str(output), *options, stdout=stdout)
+    return stdout.getvalue()
+
+
+def captions(folder):
+    splits = load_dataset("captions-csv", folder).splits.values()
+    return sorted(text for split in splits for example in split for text in example.captions)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--account", "alice"], ["alice", "alice"]),
+        (["--account", "alice", "bob"], ["alice", "alice", "bob"]),
+        (["--everyone"], ["a visitor", "alice", "alice", "bob"]),
+    ],
+)
+def test_it_writes_the_corrections_of_whom_it_is_told(tmp_path, options, expected):
+    output = export(tmp_path / "new" / "set", *options)
+    assert captions(tmp_path / "new" / "set") == [f"Said by {name}." for name in expected]
+    assert output.startswith(f"{len(expected)} corrections written to {tmp_path / 'new' / 'set'}.")
+
+
+@pytest.mark.parametrize("options", [[], ["--account", "alice", "--everyone"]])
+def test_it_must_be_told_whose(tmp_path, options):
+    with pytest.raises(CommandError, match="--account"):
+        export(tmp_path / "set", *options)
+
+
+def test_an_account_that_does_not_exist_is_named(tmp_path):
+    with pytest.raises(CommandError, match="no account 'carol'"):
+        export(tmp_path / "set", "--account", "alice", "carol")
+    assert not (tmp_path / "set").exists()
+
+
+def test_without_corrections_nothing_is_written(tmp_path):
+    User.objects.create_user("carol")
+    with pytest.raises(CommandError, match="Nothing is written"):
+        export(tmp_path / "set", "--account", "carol")
+    assert not (tmp_path / "set").exists()
+
+
+def test_a_folder_with_something_in_it_is_left_alone(tmp_path):
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "mine.txt").write_text("mine")
+    with pytest.raises(CommandError, match="is not empty"):
+        export(tmp_path / "set", "--everyone")
+    assert [path.name for path in (tmp_path / "set").iterdir()] == ["mine.txt"]
+
+
+def test_a_place_that_cannot_be_written_to_is_a_sentence(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CommandError, match="cannot be written to: Not a directory"):
+        export(tmp_path / "file" / "set", "--everyone")
+
+
+def test_a_checkpoint_is_fine_tuned_on_corrections(tmp_path, settings, tiny_checkpoint, caplog):
+    settings.BASE_DIR = tmp_path
+    owner = owner_of_account(User.objects.create_user("dora"))
+    for shade in range(160, 256, 8):
+        for colour, text in (
+            ((shade, 0, 0), "a red dog runs on grass"),
+            ((0, 0, shade), "a small person sits in snow"),
+        ):
+            picture = keep(owner, encoded(Image.new("RGB", (60, 40), colour), "PNG"))
+            library.correct(picture, f"{text} today")
+    export(tmp_path / "set", "--account", "dora")
+    stdout = io.StringIO()
+    call_command(
+        "train_captioner",
+        init_from=tiny_checkpoint,
+        dataset="captions-csv",
+        data_root=tmp_path / "set",
+        output=tmp_path / "tuned",
+        epochs=6,
+        learning_rate=0.02,
+        average_decay=0.5,
+        batch_size=4,
+        stdout=stdout,
+    )
+    lines = stdout.getvalue().splitlines()
+    assert lines[0].startswith("epoch 0  BLEU-1 ")
+    before, after = (
+        float(re.fullmatch(rf"dev {when} +BLEU-1 .* CIDEr-D (\d\.\d+).*", line)[1])
+        for when, line in zip(("before", "after"), lines[-3:-1], strict=True)
+    )
+    assert after > before + 0.5
+    assert re.fullmatch(
+        rf"Best epoch \d+, CIDEr-D .*; written to {tmp_path / 'tuned'}\.", lines[-1]
+    )
+    assert "lacks these words of the train captions: today (1 in all)" in caplog.text
+    assert "today" not in load_captioner(tmp_path / "tuned").vocabulary
+
+
+def test_a_training_that_makes_nothing_better_says_so(tmp_path, settings, tiny_checkpoint):
+    settings.BASE_DIR = tmp_path
+    export(tmp_path / "set", "--everyone")
+    stdout = io.StringIO()
+    call_command(
+        "train_captioner",
+        init_from=tiny_checkpoint,
+        dataset="captions-csv",
+        data_root=tmp_path / "set",
+        output=tmp_path / "tuned",
+        epochs=1,
+        learning_rate=1e-9,
+        stdout=stdout,
+    )
+    assert stdout.getvalue().splitlines()[-1] == (
+        f"No epoch was better than what it began with, which is written to {tmp_path / 'tuned'}."
+    )

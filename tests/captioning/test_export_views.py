@@ -1,0 +1,87 @@
+"""Downloads, as a visitor's browser asks for them."""
+
+import csv
+import io
+import json
+import zipfile
+
+import pytest
+from django.test import Client
+from PIL import Image
+
+from captioning import library, library_views
+from captioning.export_views import EXPORTS
+from captioning.metadata import description_of
+from tests.captioning.kept import keep, visitor
+from tests.captioning.pictures import encoded
+from tests.captioning.test_library_views import client_of, copies
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def picture(coffee_jpeg):
+    return keep(visitor(), coffee_jpeg, "coffee.jpg")
+
+
+@pytest.fixture
+def client(picture):
+    return client_of(picture.owner)
+
+
+@pytest.mark.parametrize("name", EXPORTS)
+def test_an_export_is_a_download_that_no_cache_keeps(client, name):
+    response = client.get(f"/export/{name}")
+    assert response.status_code == 200
+    assert response.headers["Content-Disposition"] == f'attachment; filename="{name}"'
+    assert response.headers["Content-Type"] == EXPORTS[name][0]
+    assert "no-store" in response.headers["Cache-Control"]
+    assert response.getvalue()
+
+
+@pytest.mark.parametrize("name", EXPORTS)
+def test_an_export_is_only_read(client, name):
+    assert client.post(f"/export/{name}").status_code == 405
+
+
+def test_an_export_has_what_is_found_on_all_pages(client, picture):
+    library.correct(picture, "A cup of coffee.")
+    copies(picture, 2 * library_views.PICTURES_PER_PAGE)
+    found = json.loads(client.get("/export/pictures.json", {"q": "cups", "page": 3}).getvalue())
+    assert [row["description"] for row in found] == ["A cup of coffee."]
+    rows = client.get("/export/pictures.csv").getvalue().decode("utf-8-sig")
+    assert len(list(csv.DictReader(io.StringIO(rows, newline="")))) == 49
+
+
+def test_the_pictures_come_with_their_descriptions(client, picture):
+    content = client.get("/export/pictures.zip").getvalue()
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert archive.testzip() is None
+        assert description_of(archive.read("coffee.jpg"), "JPEG") == picture.sentence
+
+
+def test_the_training_set_has_the_corrected_ones(client, picture, coffee):
+    keep(picture.owner, encoded(coffee.rotate(90), "PNG"))
+    library.correct(picture, "A cup of coffee.")
+    content = client.get("/export/training-set.zip").getvalue()
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert sorted(archive.namelist()) == [f"Images/{picture.pixel_hash}.jpg", "captions.csv"]
+
+
+def test_the_gallery_links_to_exports_of_what_it_shows(client, picture):
+    html = client.get("/pictures").text
+    assert "training-set.zip" not in html
+    library.correct(picture, "A cup of coffee.")
+    html = client.get("/pictures", {"q": "cup", "page": 1}).text
+    for name in EXPORTS:
+        assert f'href="/export/{name}?q=cup"' in html
+
+
+@pytest.mark.parametrize("name", EXPORTS)
+def test_others_get_nothing_of_it(picture, name):
+    library.correct(picture, "A cup of coffee.")
+    others = keep(visitor(), encoded(Image.new("RGB", (8, 8)), "PNG"), "nothing.png")
+    content = client_of(others.owner).get(f"/export/{name}").getvalue()
+    empty = Client().get(f"/export/{name}").getvalue()
+    for secret in (b"coffee", picture.pixel_hash.encode()):
+        assert secret not in content + empty

@@ -1,0 +1,194 @@
+import csv
+import io
+import json
+import zipfile
+
+import pytest
+
+from captioning import library
+from captioning.exports import COLUMNS, csv_rows, described_files, json_rows, zip_parts
+from captioning.metadata import description_of, xmp
+from captioning.models import Picture
+from tests.captioning.kept import keep, kept_files, visitor
+from tests.captioning.pictures import decoded, encoded
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def picture(coffee_jpeg):
+    return keep(visitor(), coffee_jpeg, "coffee.jpg")
+
+
+def everything():
+    return Picture.objects.all()
+
+
+def table():
+    return list(csv.DictReader(io.StringIO("".join(csv_rows(everything())), newline="")))
+
+
+def described(name, sentence="A copy.", **fields):
+    """A row without files."""
+    number = str(Picture.objects.count())
+    size = {"format": "JPEG", "width": 1, "height": 1}
+    values = {"pixel_hash": number, "name": name, "sentence": sentence} | size | fields
+    return Picture.objects.create(owner=visitor(), **values)
+
+
+def archive():
+    return zipfile.ZipFile(io.BytesIO(b"".join(zip_parts(described_files(everything())))))
+
+
+def test_a_table_tells_all_that_is_said_of_a_picture(picture):
+    library.correct(picture, "Coffee, with “foam”.")
+    text = "".join(csv_rows(everything()))
+    assert text.startswith("\ufeff" + ",".join(COLUMNS) + "\r\n")
+    [row] = csv.DictReader(io.StringIO(text[1:], newline=""))
+    assert row == {
+        "name": "coffee.jpg",
+        "caption": picture.sentence,
+        "correction": "Coffee, with “foam”.",
+        "description": "Coffee, with “foam”.",
+        "model": "tiny",
+        "created": picture.created.isoformat(timespec="seconds"),
+        "corrected": picture.corrected.isoformat(timespec="seconds"),
+        "format": "JPEG",
+        "width": "600",
+        "height": "400",
+    }
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+def test_no_cell_is_a_formula(start):
+    formula = f'{start}HYPERLINK("http://evil.example", "x")'
+    described(formula, formula, correction=formula)
+    [row] = table()
+    name = row["\ufeffname"]
+    assert {name, *(row[key] for key in ("caption", "correction", "description"))} == {
+        "'" + formula
+    }
+
+
+def test_json_has_the_values_as_they_are():
+    described("=1.jpg", "Café.")
+    rows = "".join(json_rows(everything()))
+    assert "Café" in rows
+    [row] = json.loads(rows)
+    assert (row["name"], row["caption"], row["width"], row["corrected"], row["model"]) == (
+        "=1.jpg",
+        "Café.",
+        1,
+        None,
+        None,
+    )
+    assert tuple(row) == COLUMNS
+
+
+def test_json_of_several_and_of_none_is_a_list():
+    assert json.loads("".join(json_rows(everything()))) == []
+    described("1.jpg")
+    described("2.jpg")
+    assert [row["name"] for row in json.loads("".join(json_rows(everything())))] == [
+        "2.jpg",
+        "1.jpg",
+    ]
+
+
+def test_the_model_is_the_one_asked_last(picture, coffee_jpeg, switch_checkpoint):
+    switch_checkpoint()
+    keep(picture.owner, coffee_jpeg)
+    assert [row["model"] for row in table()] == ["other"]
+
+
+def test_tables_ask_the_database_once(picture, coffee, django_assert_num_queries):
+    keep(picture.owner, encoded(coffee, "PNG"))
+    with django_assert_num_queries(1):
+        table()
+
+
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP"])
+def test_a_zip_holds_the_originals_described_by_the_correction(coffee, file_format):
+    content = encoded(coffee, file_format)
+    picture = keep(visitor(), content, "cup")
+    library.correct(picture, "Café.")
+    files = archive()
+    [name] = files.namelist()
+    assert description_of(files.read(name), file_format) == "Café."
+    assert decoded(files.read(name)).tobytes() == decoded(content).tobytes()
+    assert picture.original.open().read() == content
+
+
+def test_what_cannot_hold_its_description_gets_a_sidecar(coffee):
+    content = encoded(coffee, "GIF")
+    picture = keep(visitor(), content, "cup.gif")
+    files = archive()
+    assert files.namelist() == ["cup.gif", "cup.gif.xmp"]
+    assert files.read("cup.gif") == content
+    assert xmp.description_in(files.read("cup.gif.xmp")) == picture.sentence
+
+
+def test_so_does_what_has_damaged_metadata(coffee):
+    content = encoded(coffee, "JPEG", xmp=b"<damaged")
+    keep(visitor(), content, "cup.jpg")
+    files = archive()
+    assert files.namelist() == ["cup.jpg", "cup.jpg.xmp"]
+    assert files.read("cup.jpg") == content
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("Straße am Meer (1).JPG", "Straße_am_Meer_1.jpg"),
+        ("Cafe\u0301.jpeg", "Café.jpeg"),
+        ("photo.png", "photo.png.jpg"),
+        ("archive.tar", "archive.tar.jpg"),
+        ("..", "picture.jpg"),
+        ("", "picture.jpg"),
+        (".jpg", "jpg.jpg"),
+        ("..\\..\\etc\\passwd", "etcpasswd.jpg"),
+        ("../../x.jpg", "x.jpg"),
+        ("a\x07b<>:*?\n.jpg", "ab.jpg"),
+        ("犬" * 200 + ".jpg", "犬" * 60 + ".jpg"),
+    ],
+)
+def test_files_have_safe_names(picture, name, expected):
+    everything().update(name=name)
+    assert archive().namelist() == [expected]
+
+
+def test_files_of_one_name_are_told_apart(picture, coffee):
+    for angle, name in ((90, "Coffee.JPG"), (180, "coffee-2.jpg"), (270, "coffee.jpg")):
+        keep(picture.owner, encoded(coffee.rotate(angle), "JPEG"), name)
+    names = archive().namelist()
+    assert len({name.casefold() for name in names}) == len(names) == 4
+
+
+def test_a_picture_that_is_deleted_meanwhile_is_left_out(picture, coffee):
+    other = keep(picture.owner, encoded(coffee, "PNG"), "other.png")
+    files = described_files(everything())
+    assert next(files)[0] == "other.png"
+    Picture.objects.filter(pk=picture.pk).delete()
+    library.delete_files(picture)
+    assert list(files) == []
+    assert Picture.objects.get() == other
+
+
+def test_a_file_that_is_lost_ends_the_export(picture):
+    for path in kept_files():
+        path.unlink()
+    with pytest.raises(FileNotFoundError):
+        list(described_files(everything()))
+
+
+def test_a_zip_is_sent_file_by_file():
+    asked = []
+
+    def files():
+        for number in range(3):
+            asked.append(number)
+            yield f"{number}", bytes(1000)
+
+    parts = zip_parts(files())
+    next(parts)
+    assert asked == [0]
