@@ -188,12 +188,11 @@ class AttentionInjection(Injection):
     def prepare(self, regions: Tensor) -> Memory:
         """Projected regions (B, R, D) and their attention keys (B, R, A)."""
         values = self.project(regions)  # (B, R, D)
-        # Keys without dropout, so that its noise does not decide where to look.
-        return self.dropout(values), self.key(values)
+        return values, self.key(values)
 
     def start(self, memory: Memory) -> State:
         """State predicted from the mean of the regions."""
-        state: State = self.first_state(memory[0].mean(dim=1))
+        state: State = self.first_state(self.dropout(memory[0].mean(dim=1)))
         return state
 
     def context(self, hidden: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
@@ -202,7 +201,8 @@ class AttentionInjection(Injection):
         scores = self.score(torch.tanh(keys + self.query(hidden).unsqueeze(1)))  # (B, R, 1)
         attention = scores.squeeze(2).softmax(dim=1)  # (B, R)
         seen = torch.bmm(attention.unsqueeze(1), values).squeeze(1)  # (B, D)
-        return torch.sigmoid(self.gate(hidden)) * seen, attention
+        # Not of the regions: the mean over them would undo what single ones lose.
+        return torch.sigmoid(self.gate(hidden)) * self.dropout(seen), attention
 
 
 INJECTIONS: dict[str, type[Injection]] = {
