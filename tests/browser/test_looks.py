@@ -132,6 +132,20 @@ def lost_password(open_page, photograph):
     return open_page("/account/password")
 
 
+def new_token(open_page, photograph):
+    page = open_page("/account/sign-up")
+    page.get_by_label("Username").fill("alice")
+    page.get_by_label("E-mail address").fill("alice@example.org")
+    page.get_by_label("Password", exact=True).fill("correct horse battery")
+    page.get_by_label("Password confirmation").fill("correct horse battery")
+    page.get_by_role("button", name="Sign up").click()
+    page.get_by_role("link", name="API tokens").click()
+    page.get_by_label("Name").fill("A-very-long-name-" * 5)
+    page.get_by_role("button", name="Make a token").click()
+    expect(page.get_by_label("Copy it now")).to_be_visible()
+    return page
+
+
 PAGES = [
     start,
     options_open,
@@ -150,6 +164,7 @@ PAGES = [
     refused_sign_up,
     log_in,
     lost_password,
+    new_token,
 ]
 
 
