@@ -8,6 +8,7 @@ from django.contrib.auth.models import User
 from playwright.sync_api import expect
 
 from captioning.metadata import description_of
+from tests.browser.conftest import sign_up
 from tests.captioning.kept import keep, visitor
 
 
@@ -92,11 +93,7 @@ def test_a_shared_link_works_for_anyone_until_it_is_revoked(open_kept, open_page
 def test_a_new_account_takes_the_pictures_along(open_kept):
     page = open_kept()
     page.get_by_role("link", name="Sign up").click()
-    page.get_by_label("Username").fill("alice")
-    page.get_by_label("E-mail address").fill("alice@example.org")
-    page.get_by_label("Password", exact=True).fill("correct horse battery")
-    page.get_by_label("Password confirmation").fill("correct horse battery")
-    page.get_by_role("button", name="Sign up").click()
+    sign_up(page)
     expect(page.locator(".gallery li")).to_have_count(1)
     page.get_by_role("button", name="Log out").click()
     page.get_by_role("link", name="Pictures", exact=True).click()

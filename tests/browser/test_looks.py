@@ -4,7 +4,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from tests.browser.conftest import choose, expect_captions, rows
+from tests.browser.conftest import choose, expect_captions, rows, sign_up
 
 
 def start(open_page, photograph):
@@ -109,17 +109,13 @@ def nothing_found(open_page, photograph):
     return open_page("/pictures?q=" + "zebra" * 30)
 
 
-def sign_up(open_page, photograph):
+def new_account(open_page, photograph):
     return open_page("/account/sign-up")
 
 
-def refused_sign_up(open_page, photograph):
+def refused_account(open_page, photograph):
     page = open_page("/account/sign-up")
-    page.get_by_label("Username").fill("alice")
-    page.get_by_label("E-mail address").fill("alice@example.org")
-    page.get_by_label("Password", exact=True).fill("1")
-    page.get_by_label("Password confirmation").fill("2")
-    page.get_by_role("button", name="Sign up").click()
+    sign_up(page, "1", "2")
     expect(page.get_by_role("alert").first).to_be_visible()
     return page
 
@@ -134,11 +130,7 @@ def lost_password(open_page, photograph):
 
 def new_token(open_page, photograph):
     page = open_page("/account/sign-up")
-    page.get_by_label("Username").fill("alice")
-    page.get_by_label("E-mail address").fill("alice@example.org")
-    page.get_by_label("Password", exact=True).fill("correct horse battery")
-    page.get_by_label("Password confirmation").fill("correct horse battery")
-    page.get_by_role("button", name="Sign up").click()
+    sign_up(page)
     page.get_by_role("link", name="API tokens").click()
     page.get_by_label("Name").fill("A-very-long-name-" * 5)
     page.get_by_role("button", name="Make a token").click()
@@ -160,8 +152,8 @@ PAGES = [
     gallery,
     found,
     nothing_found,
-    sign_up,
-    refused_sign_up,
+    new_account,
+    refused_account,
     log_in,
     lost_password,
     new_token,
