@@ -8,6 +8,7 @@ from typing import Any
 from pytorch.captioner import Captioner
 from pytorch.encoders import ENCODERS, Encoder
 from pytorch.metrics import label
+from pytorch.search import DecodingConfig
 
 TEMPLATE = """\
 # {name}
@@ -25,7 +26,7 @@ Trained on the train split of `{dataset}` ({train_images} images{mirrored}), tun
 ({images} images). No image of the test split was used. {terms}
 
 ## Scores
-On the {split} split, captions generated with beam size {beam_size}:
+On the {split} split, captions generated with {search}:
 
 | {score_names} |
 | {rules} |
@@ -72,10 +73,21 @@ def model_card(captioner: Captioner, *, name: str, terms: str) -> str:
         "score_names": " | ".join(map(label, scores)),
         "rules": " | ".join("---" for _ in scores),
         "score_values": " | ".join(f"{score:.3f}" for score in scores.values()),
+        "search": _search(captioner.decoding),
         "before": _before(recipe),
         "size": encoder.preprocessing.size,
     }
     return TEMPLATE.format_map({**metrics, **facts, **_encoder_weights(encoder)})
+
+
+def _search(decoding: DecodingConfig) -> str:
+    """How captions are searched for: what the scores depend on, besides the weights."""
+    text = f"beam size {decoding.beam_size}"
+    if decoding.length_normalization:
+        text += f", length normalization {decoding.length_normalization:g}"
+    if decoding.no_repeat_ngram:
+        text += f", no {decoding.no_repeat_ngram} words in a row twice"
+    return text
 
 
 def _before(recipe: Mapping[str, Any]) -> str:

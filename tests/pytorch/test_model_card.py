@@ -2,6 +2,7 @@ import pytest
 
 from pytorch.encoders import Encoder
 from pytorch.model_card import model_card
+from pytorch.search import DecodingConfig
 from tests.tiny import tiny_captioner
 
 
@@ -38,6 +39,13 @@ def test_it_says_that_weights_were_fine_tuned(captioner, monkeypatch):
     assert "`efficientnet_lite0`, partly fine-tuned" in card(captioner)
     assert "trained on together with the decoder" in card(captioner)
     assert "frozen" not in card(captioner)
+
+
+def test_it_says_how_the_captions_were_searched_for(captioner, monkeypatch):
+    assert "captions generated with beam size 2:" in card(captioner)
+    decoding = DecodingConfig(beam_size=3, length_normalization=0.8, no_repeat_ngram=2)
+    monkeypatch.setattr(captioner, "decoding", decoding)
+    assert "beam size 3, length normalization 0.8, no 2 words in a row twice:" in card(captioner)
 
 
 def test_it_says_that_images_were_also_seen_in_a_mirror_in_any_of_the_trainings(
