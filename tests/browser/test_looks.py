@@ -128,16 +128,6 @@ def lost_password(open_page, photograph):
     return open_page("/account/password")
 
 
-def new_token(open_page, photograph):
-    page = open_page("/account/sign-up")
-    sign_up(page)
-    page.get_by_role("link", name="API tokens").click()
-    page.get_by_label("Name").fill("A-very-long-name-" * 5)
-    page.get_by_role("button", name="Make a token").click()
-    expect(page.get_by_label("Copy it now")).to_be_visible()
-    return page
-
-
 PAGES = [
     start,
     options_open,
@@ -156,7 +146,6 @@ PAGES = [
     refused_account,
     log_in,
     lost_password,
-    new_token,
 ]
 
 
