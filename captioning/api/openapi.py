@@ -47,8 +47,13 @@ class DocumentedAPI(NinjaAPI):
 
 
 FILE = {"type": "string", "format": "binary"}
-# The validator that Swagger UI would ask is on another host.
-DOCS = Swagger(settings={"validatorUrl": None})
+DOCS = Swagger(
+    settings={
+        "validatorUrl": None,  # it is on another host
+        "deepLinking": False,  # puts links into buttons, which not everybody can reach
+        "defaultModelsExpandDepth": -1,  # each operation shows its schemas
+    }
+)
 
 
 def photographs_body() -> dict[str, Any]:

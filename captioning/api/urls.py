@@ -12,7 +12,8 @@ from captioning.api.problems import handle_errors
 api = DocumentedAPI(
     title="Image Captioner",
     version="1",
-    description="Photographs to captions. Errors are problem details (RFC 9457).",
+    # Swagger UI's headings of operations are one level below this one.
+    description="Photographs to captions. Errors are problem details (RFC 9457).\n\n## Operations",
     urls_namespace="api-v1",
     auth=CALLERS,
     docs=DOCS,

@@ -1,6 +1,7 @@
-"""The page that shows the API and tries it out; Swagger UI's own looks are not ours to test."""
+"""The page that shows the API and tries it out."""
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth.models import User
 from playwright.sync_api import expect
 
@@ -58,3 +59,10 @@ def test_a_browser_that_is_logged_in_acts_for_its_account(open_page, coffee_jpeg
     operation(page, "delete_caption").get_by_placeholder("pk").fill(str(picture.pk))
     expect(execute(page, "delete_caption")).to_have_text("204")
     assert not Picture.objects.exists()
+
+
+def test_axe_finds_no_violation(open_page):
+    page = open_page(DOCS)
+    expect(page.locator(".opblock")).to_have_count(7)
+    violations = Axe().run(page).response["violations"]
+    assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in violations] == []
