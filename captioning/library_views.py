@@ -134,10 +134,11 @@ def _own_picture(request: HttpRequest, pk: int) -> Picture:
 def _picture_page(
     request: HttpRequest, picture: Picture, form: CorrectionForm, *, status: int = 200
 ) -> HttpResponse:
+    made = picture.caption
     context = {
         "picture": picture,
-        "made": picture.caption,
-        "caption": picture.caption.data,
+        "made": made,
+        "caption": made.data,
         "form": form,
         "shared_link": _shared_link(request, picture),
     }

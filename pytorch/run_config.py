@@ -65,6 +65,11 @@ class Option:
     kind: type
     default: Any
 
+    @property
+    def flag(self) -> str:
+        """The option as it is written on a command line."""
+        return f"--{self.name.replace('_', '-')}"
+
 
 # The encoder and the vocabulary decide these.
 UNSIZED: dict[str, Any] = {"injection": "attention", "vocabulary_size": 0, "channels": 0}

@@ -83,14 +83,8 @@ def run_training(
         dev = split_data(dataset, "dev", encoder, cache_dir, device=device, progress=progress)
     dataset = dataset.leave_out(train.features.unreadable | dev.features.unreadable)
     captioner = former or new_captioner(config, encoder, dataset.split("train"), device)
-    unknown = unknown_words(captioner.vocabulary, dataset.split("train"))
-    if former and unknown and is_writer():
-        logger.warning(
-            f"The vocabulary of {config.model.init_from} does not grow, and lacks these words of "
-            f"the train captions: {', '.join(unknown[:NAMED_WORDS])}"
-            f"{', and so on' if len(unknown) > NAMED_WORDS else ''} ({len(unknown)} in all). The "
-            "model learns around them, and will never say them."
-        )
+    if former and is_writer():
+        _warn_of_unknown_words(former, dataset.split("train"), config.model.init_from)
     recipes = captioner.metrics.get("training", [])
     trainer = Trainer(captioner, train=train, dev=dev, config=config.training)
     if resume:
@@ -152,6 +146,19 @@ def unknown_words(vocabulary: Vocabulary, examples: Sequence[Example]) -> list[s
         word for example in examples for text in example.captions for word in tokenize(text)
     )
     return [word for word, _ in counts.most_common() if word not in vocabulary]
+
+
+def _warn_of_unknown_words(
+    captioner: Captioner, examples: Sequence[Example], checkpoint: Path | None
+) -> None:
+    if not (unknown := unknown_words(captioner.vocabulary, examples)):
+        return
+    logger.warning(
+        f"The vocabulary of {checkpoint} does not grow, and lacks these words of the train "
+        f"captions: {', '.join(unknown[:NAMED_WORDS])}"
+        f"{', and so on' if len(unknown) > NAMED_WORDS else ''} ({len(unknown)} in all). The "
+        "model learns around them, and will never say them."
+    )
 
 
 def _metrics(

@@ -4,6 +4,7 @@ import base64
 import shutil
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect, sync_playwright
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -102,6 +103,14 @@ def hand_over(page, event, *files):
         """,
         [event, handed],
     )
+
+
+def violations(page):
+    """What axe finds wrong with the page: the rules, and where they are broken."""
+    return [
+        (each["id"], [node["html"][:200] for node in each["nodes"]])
+        for each in Axe().run(page).response["violations"]
+    ]
 
 
 def sign_up(page, password="correct horse battery", confirmation="correct horse battery"):

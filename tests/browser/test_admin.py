@@ -1,17 +1,10 @@
 """The admin in a real browser: Django's pages, with what ours adds to them."""
 
-from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth.models import User
 from playwright.sync_api import expect
 
+from tests.browser.conftest import violations
 from tests.captioning.kept import keep, visitor
-
-
-def violations(page):
-    return [
-        (each["id"], [node["html"] for node in each["nodes"]])
-        for each in Axe().run(page).response["violations"]
-    ]
 
 
 def test_axe_finds_no_violation(open_page, coffee_jpeg):

@@ -1,12 +1,12 @@
 """The page that shows the API and tries it out."""
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth.models import User
 from playwright.sync_api import expect
 
 from captioning.models import Picture
 from captioning.owners import owner_of_account
+from tests.browser.conftest import violations
 from tests.captioning.kept import keep
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -64,5 +64,4 @@ def test_a_browser_that_is_logged_in_acts_for_its_account(open_page, coffee_jpeg
 def test_axe_finds_no_violation(open_page):
     page = open_page(DOCS)
     expect(page.locator(".opblock")).to_have_count(7)
-    violations = Axe().run(page).response["violations"]
-    assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in violations] == []
+    assert violations(page) == []

@@ -1,9 +1,10 @@
 """The page of an account's tokens."""
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth.models import User
 from playwright.sync_api import expect
+
+from tests.browser.conftest import violations
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -25,8 +26,7 @@ def page(open_page):
 def test_axe_finds_no_violation_in_light_and_dark(page):
     for color_scheme in ("light", "dark"):
         page.emulate_media(color_scheme=color_scheme)
-        violations = Axe().run(page).response["violations"]
-        assert [(each["id"], [n["html"] for n in each["nodes"]]) for each in violations] == []
+        assert violations(page) == []
 
 
 def test_nothing_is_wider_than_the_window(page):

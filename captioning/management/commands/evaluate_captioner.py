@@ -23,7 +23,7 @@ from pytorch.evaluation import ScoreReport, cider_d_of_images, generate_captions
 from pytorch.gallery import Entry, extremes, gallery_page
 from pytorch.images import ImageStore
 from pytorch.results import ResultsError, read_results, write_references, write_results
-from pytorch.run_config import OPTIONS, Option
+from pytorch.run_config import OPTIONS
 from pytorch.split_data import split_data
 
 DECODING = [option for option in OPTIONS if option.part == "decoding"]
@@ -68,7 +68,7 @@ class Command(BaseCommand):
         add_dataset_options(parser)
         parser.add_argument("--split", default="dev", help="default: %(default)s")
         for option in DECODING:
-            parser.add_argument(_flag(option), type=option.kind, help="default: the checkpoint's")
+            parser.add_argument(option.flag, type=option.kind, help="default: the checkpoint's")
         for name, help_text in {
             "--output": "JSON file to write the scores to",
             "--results-json": "JSON file to write the captions to, in the COCO results format",
@@ -191,10 +191,6 @@ def draw_gallery(title: str, captioned: Captioned, images: ImageStore, report: S
     return gallery_page(title, groups, report)
 
 
-def _flag(option: Option) -> str:
-    return f"--{option.name.replace('_', '-')}"
-
-
 def _given(options: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of the search that are to replace the checkpoint's own."""
     values = {option.name: options[option.name] for option in DECODING}
@@ -204,10 +200,8 @@ def _given(options: Mapping[str, Any]) -> dict[str, Any]:
 def _check(options: dict[str, Any]) -> None:
     """Refuse what would fail only after minutes of work."""
     for option in DECODING:
-        if options["score_results"] and option.name in _given(options):
-            raise CommandError(
-                f"{_flag(option)} is for a checkpoint; --score-results uses no model."
-            )
+        if options["score_results"] and options[option.name] is not None:
+            raise CommandError(f"{option.flag} is for a checkpoint; --score-results uses no model.")
     for name in OUTPUTS:
         path = options[name]
         if path and (path.is_dir() or not path.parent.is_dir()):

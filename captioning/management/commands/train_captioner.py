@@ -86,7 +86,7 @@ class Command(BaseCommand):
                 keywords["type"] = option.kind
             if option.name in CHOICES:
                 keywords["choices"] = CHOICES[option.name]
-            parser.add_argument(f"--{option.name.replace('_', '-')}", **keywords)
+            parser.add_argument(option.flag, **keywords)
 
     def handle(self, *_: Any, **options: Any) -> None:
         """Run the training and print one line an epoch; exits with 2 where data is missing."""

@@ -85,6 +85,21 @@ def test_a_place_that_cannot_be_written_to_is_a_sentence(tmp_path):
         export(tmp_path / "file" / "set", "--everyone")
 
 
+def fine_tune(checkpoint, folder, **options):
+    """Train the checkpoint further on `folder/set`; returns the lines that are printed."""
+    stdout = io.StringIO()
+    call_command(
+        "train_captioner",
+        init_from=checkpoint,
+        dataset="captions-csv",
+        data_root=folder / "set",
+        output=folder / "tuned",
+        stdout=stdout,
+        **options,
+    )
+    return stdout.getvalue().splitlines()
+
+
 def test_a_checkpoint_is_fine_tuned_on_corrections(tmp_path, settings, tiny_checkpoint, caplog):
     settings.BASE_DIR = tmp_path
     owner = owner_of_account(User.objects.create_user("dora"))
@@ -96,20 +111,8 @@ def test_a_checkpoint_is_fine_tuned_on_corrections(tmp_path, settings, tiny_chec
             picture = keep(owner, encoded(Image.new("RGB", (60, 40), colour), "PNG"))
             library.correct(picture, f"{text} today")
     export(tmp_path / "set", "--account", "dora")
-    stdout = io.StringIO()
-    call_command(
-        "train_captioner",
-        init_from=tiny_checkpoint,
-        dataset="captions-csv",
-        data_root=tmp_path / "set",
-        output=tmp_path / "tuned",
-        epochs=6,
-        learning_rate=0.02,
-        average_decay=0.5,
-        batch_size=4,
-        stdout=stdout,
-    )
-    lines = stdout.getvalue().splitlines()
+    options = {"epochs": 6, "learning_rate": 0.02, "average_decay": 0.5, "batch_size": 4}
+    lines = fine_tune(tiny_checkpoint, tmp_path, **options)
     assert lines[0].startswith("epoch 0  BLEU-1 ")
     before, after = (
         float(re.fullmatch(rf"dev {when} +BLEU-1 .* CIDEr-D (\d\.\d+).*", line)[1])
@@ -126,17 +129,7 @@ def test_a_checkpoint_is_fine_tuned_on_corrections(tmp_path, settings, tiny_chec
 def test_a_training_that_makes_nothing_better_says_so(tmp_path, settings, tiny_checkpoint):
     settings.BASE_DIR = tmp_path
     export(tmp_path / "set", "--everyone")
-    stdout = io.StringIO()
-    call_command(
-        "train_captioner",
-        init_from=tiny_checkpoint,
-        dataset="captions-csv",
-        data_root=tmp_path / "set",
-        output=tmp_path / "tuned",
-        epochs=1,
-        learning_rate=1e-9,
-        stdout=stdout,
-    )
-    assert stdout.getvalue().splitlines()[-1] == (
+    lines = fine_tune(tiny_checkpoint, tmp_path, epochs=1, learning_rate=1e-9)
+    assert lines[-1] == (
         f"No epoch was better than what it began with, which is written to {tmp_path / 'tuned'}."
     )
