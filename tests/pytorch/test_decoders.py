@@ -114,3 +114,14 @@ def test_an_unknown_injection_is_named_with_the_known_ones():
 def test_a_size_out_of_range_is_refused(option, message):
     with pytest.raises(ValueError, match=message):
         DecoderConfig(injection="init", vocabulary_size=18, channels=6, **option)
+
+
+def test_dropout_blurs_what_attention_sees_and_not_where_it_looks():
+    injection = tiny_decoder("attention", dropout=0.5).train().injection
+    memory = injection.prepare(regions_and_words()[0])
+    hidden = torch.zeros(3, injection.config.hidden_size)
+    (seen, attention), (seen_again, attention_again) = (
+        injection.context(hidden, memory) for _ in range(2)
+    )
+    assert torch.equal(attention, attention_again)
+    assert not torch.allclose(seen, seen_again)
