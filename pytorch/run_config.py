@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pytorch.checkpoint_files import CheckpointError, verify_files
 from pytorch.decoders import DecoderConfig
 from pytorch.search import DecodingConfig
 from pytorch.training_config import TrainingConfig
@@ -25,8 +26,7 @@ class ModelConfig:
 
     `encoder_weights` replaces the registry's pretrained ones; `min_count` is how often a word must
     occur in the train split to be in the vocabulary. With `flip`, every epoch shows the training
-    images in a mirror as well. With `init_from` the model is that
-    checkpoint's, trained further, and whatever describes a new one is not used.
+    images in a mirror as well. With `init_from` the model is that checkpoint's, trained further.
     """
 
     encoder: str = "resnet101"
@@ -70,6 +70,13 @@ class Option:
         """The option as it is written on a command line."""
         return f"--{self.name.replace('_', '-')}"
 
+    @property
+    def makes_a_model(self) -> bool:
+        """Whether it is for new models alone: one that is trained further has it already."""
+        return self.part == "decoder" or (
+            self.part == "model" and self.name not in ("flip", "init_from")
+        )
+
 
 # The encoder and the vocabulary decide these.
 UNSIZED: dict[str, Any] = {"injection": "attention", "vocabulary_size": 0, "channels": 0}
@@ -103,21 +110,56 @@ OPTIONS = _options()
 def run_config(values: Mapping[str, Any]) -> RunConfig:
     """The configuration with these options, and the defaults for the others.
 
-    Raises ValueError for an option that does not exist, or a value of another type or range.
+    With `init_from` the model is described as that checkpoint describes it, and the defaults of the
+    search are the checkpoint's.
+
+    Raises ValueError for an option that does not exist, has a value of another type or range, or
+    would make another model than that of `init_from`; CheckpointError where that cannot be read.
     """
     known = {option.name: option for option in OPTIONS}
-    parts: dict[str, dict[str, Any]] = {option.part: {} for option in OPTIONS}
-    for name, value in values.items():
+    for name in values:
         if name not in known:
             raise ValueError(f"There is no option {name!r}; choose from {', '.join(known)}.")
-        option = known[name]
-        parts[option.part][name] = _checked(option, value)
+    checked = {name: _checked(known[name], value) for name, value in values.items()}
+    if (checkpoint := checked.get("init_from")) is not None:
+        checked = _of_checkpoint(checkpoint, checked) | checked
+    parts: dict[str, dict[str, Any]] = {option.part: {} for option in OPTIONS}
+    for name, value in checked.items():
+        parts[known[name].part][name] = value
     return RunConfig(
         model=ModelConfig(**parts["model"]),
         decoder=DecoderConfig(**{**UNSIZED, **parts["decoder"]}),
         training=TrainingConfig(**parts["training"]),
         decoding=DecodingConfig(**parts["decoding"]),
     )
+
+
+def _of_checkpoint(directory: Path, given: Mapping[str, Any]) -> dict[str, Any]:
+    """What the checkpoint says of its model and its search."""
+    for option in OPTIONS:
+        if option.name in given and option.makes_a_model:
+            raise ValueError(
+                f"{option.name} is for a new model, and init_from trains that of {directory} "
+                "further as it is. Leave out one of the two."
+            )
+    config = verify_files(directory)
+    try:
+        encoder = config["encoder"]
+        described = {
+            "encoder": encoder["name"],
+            "grid_size": encoder["grid_size"],
+            **config["decoder"],
+            **config["decoding"],
+        }
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(
+            f"The checkpoint at {directory} does not fit together: {error}"
+        ) from error
+    return {
+        option.name: _checked(option, described[option.name])
+        for option in OPTIONS
+        if described.get(option.name) is not None
+    }
 
 
 def _checked(option: Option, value: Any) -> Any:

@@ -68,6 +68,7 @@ def run_training(
         former = None
         if config.model.init_from is not None:
             former = load_captioner(config.model.init_from, device=device)
+            former.decoding = config.decoding
         encoder = former.encoder if former else load_encoder(config)
         if config.training.fine_tune_from is not None:
             encoder.layers_from(config.training.fine_tune_from)  # refuses an unknown one early
@@ -181,13 +182,14 @@ def _metrics(
         "best_epoch": best.epoch,
         "objective": best.objective,
         "skipped_images": dataset.skipped,
-        "min_count": config.model.min_count,
         "flip": config.model.flip,
         "processes": process_count(),
         **dataclasses.asdict(config.training),
         "torch": torch.__version__,
     }
-    if config.model.init_from is not None:
+    if config.model.init_from is None:
+        recipe["min_count"] = config.model.min_count
+    else:
         recipe["scores_before"] = _rounded(first.scores)
     return {
         "dataset": dataset.name,

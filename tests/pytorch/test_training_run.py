@@ -17,10 +17,8 @@ from pytorch.tokenization import sentence
 from pytorch.training_run import run_training
 from tests.colours import write_colours
 
+MODEL = {"encoder": "efficientnet_lite2", "grid_size": 1, "min_count": 2}
 OPTIONS = {
-    "encoder": "efficientnet_lite2",
-    "grid_size": 1,
-    "min_count": 2,
     "epochs": 15,
     "patience": 15,
     "full_rate_epochs": 15,
@@ -33,9 +31,10 @@ def run(
     dataset, folder, *, cache, output=None, on_epoch=lambda result: None, resume=False, **changes
 ):
     folder = RunFolder(folder)
+    model = {} if "init_from" in changes else MODEL
     return run_training(
         dataset,
-        run_config({**OPTIONS, **changes}),
+        run_config({**model, **OPTIONS, **changes}),
         folder=folder,
         output=output or folder.checkpoint,
         cache_dir=cache,
@@ -112,6 +111,19 @@ def test_a_checkpoint_can_be_trained_further(trained, tmp_path):
     assert [recipe["epochs"] for recipe in recipes] == [15, 0]
     before = {name: round(score, 4) for name, score in best.scores.items()}
     assert [recipe.get("scores_before") for recipe in recipes] == [None, before]
+    assert [recipe.get("min_count") for recipe in recipes] == [2, None]
+
+
+def test_a_checkpoint_trained_further_is_searched_as_the_options_say(trained, tmp_path):
+    dataset, output, _, _ = trained
+    changes = {"init_from": output, "epochs": 1, "beam_size": 2, "length_normalization": 0.5}
+    run(dataset, tmp_path / "run", cache=tmp_path, **changes)
+    decoding = load_captioner(tmp_path / "run" / "checkpoint").decoding
+    assert decoding == dataclasses.replace(
+        load_captioner(output).decoding, beam_size=2, length_normalization=0.5
+    )
+    written = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert (written["encoder"], written["grid_size"]) == ("efficientnet_lite2", 1)
 
 
 def test_words_that_a_checkpoint_lacks_are_named_when_it_is_trained_further(

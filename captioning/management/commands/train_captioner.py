@@ -144,6 +144,8 @@ def _run_config(options: dict[str, Any]) -> RunConfig:
 
 def _default_folder(dataset: str, config: RunConfig) -> Path:
     name = f"{dataset}-{config.model.encoder}-{config.decoder.injection}"
+    if config.model.init_from is not None:
+        name = f"{name}-further"
     folder: Path = settings.BASE_DIR / "runs" / name
     return folder
 

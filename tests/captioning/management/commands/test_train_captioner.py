@@ -12,6 +12,7 @@ import torch
 from django.core.management import CommandError, call_command
 from safetensors.torch import load_file
 
+from pytorch.checkpoints import load_captioner
 from pytorch.encoders import EncoderError
 from tests.colours import write_colours
 
@@ -49,6 +50,13 @@ def test_the_output_is_named_after_what_was_trained(base_dir):
     config = json.loads((output / "config.json").read_text())
     assert config["encoder"]["name"] == "efficientnet_lite2"
     assert config["decoder"]["injection"] == "every-step"
+
+
+def test_the_output_of_further_training_is_named_after_the_model_too(base_dir, tiny_checkpoint):
+    model = load_captioner(tiny_checkpoint)
+    train(init_from=tiny_checkpoint, epochs=1, data_root=write_colours(base_dir / "colours"))
+    name = f"flickr8k-{model.encoder.name}-{model.decoder.config.injection}-further"
+    assert (base_dir / "runs" / name / "checkpoint" / "config.json").is_file()
 
 
 def test_options_reach_the_recipe(base_dir):
