@@ -44,6 +44,11 @@ def verify_files(directory: Path) -> dict[str, Any]:
             f"There is no checkpoint at {directory}: it has no {CONFIG}. Train one with "
             "`python manage.py train_captioner`, or name another directory."
         )
+    if not _is_checkpoint(directory) and (directory / "checkpoint" / CONFIG).is_file():
+        raise CheckpointMissingError(
+            f"{directory} is the folder of a training run; its checkpoint is "
+            f"{directory / 'checkpoint'}."
+        )
     config = read_json(directory / CONFIG)
     if not isinstance(config, dict) or config.get("format_version") != FORMAT_VERSION:
         version = config.get("format_version") if isinstance(config, dict) else None
@@ -65,6 +70,34 @@ def verify_files(directory: Path) -> dict[str, Any]:
                 f"from the one in {CONFIG}). Copy the whole directory again."
             )
     return config
+
+
+def check_replaceable(directory: Path) -> None:
+    """Make sure that a checkpoint can be written to `directory`, and that nothing is lost by it.
+
+    It may be absent, empty, or a checkpoint. Makes the folder above it where there is none. Raises
+    CheckpointError.
+    """
+    try:
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        is_free = not directory.exists() or (directory.is_dir() and not any(directory.iterdir()))
+    except OSError as error:
+        raise CheckpointError(
+            f"No checkpoint can be written to {directory}: {error.strerror}."
+        ) from error
+    if not is_free and not _is_checkpoint(directory):
+        raise CheckpointError(
+            f"{directory} holds something else than a checkpoint, which would replace it whole. "
+            "Name another place for the checkpoint."
+        )
+
+
+def _is_checkpoint(directory: Path) -> bool:
+    try:
+        config = json.loads((directory / CONFIG).read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(config, dict) and "format_version" in config
 
 
 def read_json(path: Path) -> Any:

@@ -25,6 +25,7 @@ from pytorch.checkpoint_files import (
     WEIGHTS,
     CheckpointError,
     Replacement,
+    check_replaceable,
     file_hash,
     read_json,
     verify_files,
@@ -44,11 +45,13 @@ def default_device() -> torch.device:
 
 
 def save_checkpoint(directory: Path, captioner: Captioner, *, model_card: str) -> None:
-    """Write the captioner as the checkpoint `directory`, replacing it whole if it exists.
+    """Write the captioner as the checkpoint `directory`, replacing one that is there whole.
 
     An encoder that still has its registry's pretrained weights is named with their hash; any
-    other is copied into the checkpoint.
+    other is copied into the checkpoint. Raises CheckpointError where `directory` holds anything
+    else than a checkpoint.
     """
+    check_replaceable(directory)
     encoder = captioner.encoder
     is_pretrained = encoder.weights_source == "pretrained"
     tensors = _prefixed("decoder.", captioner.decoder)

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from pytorch.captioner import Captioner
+from pytorch.checkpoint_files import CheckpointError, check_replaceable
 from pytorch.checkpoints import default_device, load_captioner, save_checkpoint
 from pytorch.datasets import CaptionDataset, Example
 from pytorch.decoders import Decoder
@@ -59,6 +60,12 @@ def run_training(
         **config.flat(),
     }
     if is_writer():
+        check_replaceable(output)
+        if folder.path.resolve().is_relative_to(output.resolve()):
+            raise CheckpointError(
+                f"The checkpoint {output} would replace the folder of the run, {folder.path}. "
+                "Name another place for one of them."
+            )
         folder.begin(options, resume=resume)
     progress = progress and is_writer()
     device = default_device()

@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 
@@ -7,6 +8,7 @@ from pytorch.checkpoint_files import (
     CheckpointError,
     CheckpointMissingError,
     Replacement,
+    check_replaceable,
     verify_files,
     write_config,
 )
@@ -58,6 +60,38 @@ def test_a_configuration_without_hashes_is_refused(checkpoint):
     (checkpoint / "config.json").write_text(json.dumps({"format_version": 1}))
     with pytest.raises(CheckpointError, match="is not the file"):
         verify_files(checkpoint)
+
+
+def test_a_run_folder_is_told_from_the_checkpoint_in_it(checkpoint, tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "config.json").write_text('{"dataset": "flickr8k"}')
+    checkpoint.rename(run / "checkpoint")
+    message = f"{run} is the folder of a training run; its checkpoint is {run / 'checkpoint'}."
+    with pytest.raises(CheckpointMissingError, match=re.escape(message)):
+        verify_files(run)
+
+
+def test_a_checkpoint_may_take_the_place_of_nothing_or_of_a_checkpoint(checkpoint, tmp_path):
+    check_replaceable(checkpoint)
+    check_replaceable(tmp_path / "new" / "place")
+    (tmp_path / "empty").mkdir()
+    check_replaceable(tmp_path / "empty")
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "config.json"])
+def test_a_checkpoint_may_not_take_the_place_of_anything_else(tmp_path, name):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / name).write_text("{}")
+    for place in (tmp_path / "mine", tmp_path / "mine" / name):
+        with pytest.raises(CheckpointError, match="holds something else than a checkpoint"):
+            check_replaceable(place)
+
+
+def test_a_place_below_a_file_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CheckpointError, match=r"written to .*file.mine: File exists\."):
+        check_replaceable(tmp_path / "file" / "mine")
 
 
 def test_a_replacement_takes_the_place_of_the_old_directory_whole(tmp_path):

@@ -6,6 +6,7 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from pytorch.checkpoint_files import CheckpointError
 from pytorch.checkpoints import load_captioner
 from pytorch.datasets import load_dataset
 from pytorch.encoders import Encoder, EncoderError
@@ -140,6 +141,20 @@ def test_words_that_a_checkpoint_lacks_are_named_when_it_is_trained_further(
     assert ": an, aubergine, and, fruit (4 in all). The model learns around them" in message
     words = load_captioner(tmp_path / "run" / "checkpoint").vocabulary.words
     assert words == load_captioner(output).vocabulary.words
+
+
+@pytest.mark.parametrize("output", ["mine", "runs", "runs/new"])
+def test_a_checkpoint_that_would_replace_something_else_stops_before_anything_is_written(
+    trained, tmp_path, output
+):
+    dataset, _, _, _ = trained
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "weights").write_text("dear to me")
+    with pytest.raises(CheckpointError, match="Name another place"):
+        run(dataset, tmp_path / "runs" / "new", cache=tmp_path / "cache", output=tmp_path / output)
+    assert (tmp_path / "mine" / "weights").read_text() == "dear to me"
+    assert not (tmp_path / "runs" / "new").exists()
+    assert not (tmp_path / "cache").exists()
 
 
 def test_missing_encoder_weights_stop_before_anything_is_written(trained, tmp_path):
