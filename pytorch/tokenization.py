@@ -34,6 +34,13 @@ TYPOGRAPHIC = str.maketrans(
     | {"\u2026": " . "}
 )
 
+# Words that NLTK would take apart: brackets as `tokenize` itself writes them, and marks such as
+# <unk>, which other systems leave in their captions. Characters for private use keep these whole.
+WRITTEN_BRACKET = re.compile(r"(?<!\S)-[lr][rsc]b-(?!\S)")
+MARK = re.compile(r"<(/?[a-z]\w*)>")
+MARK_KEPT_WHOLE = " \ue000\\1\ue001 "
+MARK_AGAIN = str.maketrans({"\ue000": "<", "\ue001": ">"})
+
 # Patterns and replacements, in this order, for lower-case text.
 REPAIRS = [
     (re.compile(pattern), replacement)
@@ -46,6 +53,7 @@ REPAIRS = [
         (r"(?<=\d:\d\d)(?=[ap]m\b)", " "),  # 10:30pm
         (r"\.\.+|(?<!\S)\.(?=[^\W\d])", " . "),  # sits..a cat, sits .a cat
         (r"[=*|\\^~]", r" \g<0> "),
+        (r"&amp;", "&"),
     ]
 ]
 
@@ -64,15 +72,17 @@ def tokenize(caption: str) -> list[str]:
 
     Contractions are split (`dog 's`, `do n't`) and brackets become `-lrb-` and `-rrb-`. A few
     rare splits differ from Stanford's: repeated marks (`!!`), Internet addresses, emoji,
-    currencies, fractions.
+    currencies, fractions, `No. 5`, `AT&T`, `y'all`, `5'10"`.
     """
     text = " ".join(caption.lower().translate(TYPOGRAPHIC).split())
+    text = WRITTEN_BRACKET.sub(lambda match: BRACKETS[match[0]], text)
+    text = MARK.sub(MARK_KEPT_WHOLE, text)
     for pattern, replacement in REPAIRS:
         text = pattern.sub(replacement, text)
     text = LAST_WORD.sub(_split_full_stop, text)
     # NLTK splits off the last full stop in any case: with one more, an abbreviation keeps its own.
     tokens = _treebank().tokenize(f"{text} .", convert_parentheses=True)
-    return [token.lower() for token in tokens if token not in PUNCTUATION]
+    return [token.lower().translate(MARK_AGAIN) for token in tokens if token not in PUNCTUATION]
 
 
 def sentence(words: Sequence[str]) -> str:

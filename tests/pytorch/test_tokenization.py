@@ -9,10 +9,8 @@ from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
 
 from pytorch.tokenization import sentence, sentence_parts, tokenize
 
-COCO_SAMPLE = (
-    Path(__file__).resolve().parents[2].parent
-    / "shared/data/coco-sample/annotations/captions_train2017.json"
-)
+PROJECT = Path(__file__).resolve().parents[2]
+COCO_SAMPLE = PROJECT.parent / "shared/data/coco-sample/annotations/captions_train2017.json"
 
 needs_java = pytest.mark.skipif(
     shutil.which("java") is None, reason="The Stanford tokenizer needs Java."
@@ -47,7 +45,11 @@ AWKWARD = {
     "A man \u2013 or two\u2014waiting": "a man or two waiting",
     "A man w/ a hat and/or coat": "a man w / a hat and/or coat",
     "A bed & breakfast": "a bed & breakfast",
+    "a bed &amp; breakfast": "a bed & breakfast",
     "a sign=stop": "a sign = stop",
+    "a player -lrb- in red -RRB- -lcb- runs": "a player -lrb- in red -rrb- -lcb- runs",
+    "an <unk>, <UNK>'s <start> x<end>. <unk>-like": "an <unk> <unk> 's <start> x <end> <unk> like",
+    "a <b>red</b> dog <3": "a <b> red </b> dog < 3",
     "A caf\u00e9 with cr\u00e8me br\u00fbl\u00e9e": "a caf\u00e9 with cr\u00e8me br\u00fbl\u00e9e",
     "\u72ac\u304c\u8d70\u308b": "\u72ac\u304c\u8d70\u308b",
     "a\tdog\u00a0runs\u200bfast": "a dog runs fast",
@@ -75,6 +77,14 @@ def test_coco_captions_are_split_as_the_stanford_tokenizer_does():
     pairs = zip(captions, stanford_tokens(captions), strict=True)
     different = [caption for caption, tokens in pairs if tokenize(caption) != tokens]
     assert len(different) < len(captions) / 1000, different
+
+
+def test_words_of_the_shipped_vocabulary_stay_what_they_are():
+    # Else a caption could say a word that no reference has.
+    words = json.loads(
+        (PROJECT / "pytorch/checkpoints/flickr8k-attention/vocabulary.json").read_text()
+    )
+    assert [word for word in words if tokenize(f"the {word} dog") != ["the", word, "dog"]] == []
 
 
 @pytest.mark.parametrize("caption", ["", " ", "\n", "\u2028", ".", "?!", '""', "- ' ..."])
