@@ -6,6 +6,7 @@ L layers, H hidden units.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -43,6 +44,10 @@ class DecodingConfig:
     def __post_init__(self) -> None:
         if self.beam_size < 1:
             raise ValueError(f"The beam size must be at least 1, not {self.beam_size}.")
+        if not 0 <= self.length_normalization < math.inf:
+            raise ValueError(
+                f"length_normalization must be 0 or more, not {self.length_normalization}."
+            )
         if self.max_words < 1:
             raise ValueError(f"A caption needs room for at least 1 word, not {self.max_words}.")
         if self.no_repeat_ngram < 0:
@@ -177,7 +182,8 @@ def _nucleus(top_p: float, seed: int) -> Callable[[Tensor, Tensor], _Choice]:
         # One number for each of the K, the same for all images: whatever else is in the batch,
         # an image meets the same chances.
         chances = torch.rand(steps.shape[1], 1, generator=generator).to(steps.device)  # (K, 1)
-        ordered, words = steps.exp().sort(dim=2, descending=True)  # (B, K, V)
+        # Words that may not come next have left their probability to the others.
+        ordered, words = steps.softmax(dim=2).sort(dim=2, descending=True)  # (B, K, V)
         before = ordered.cumsum(dim=2) - ordered
         nucleus = ordered.where(before < top_p, torch.zeros_like(ordered))
         reached = nucleus.cumsum(dim=2)

@@ -219,6 +219,17 @@ class TestNucleusSampling:
             counts += torch.bincount(found.words.flatten(), minlength=len(counts))
         assert (counts / counts.sum() - expected).abs().max() < 0.04
 
+    def test_the_nucleus_is_one_of_the_words_that_may_come_next(self):
+        decoder = tiny_decoder()
+        with torch.no_grad():
+            decoder.bias[4] = 12  # nearly always the first word, which may then not come again
+            decoder.bias[5] = 6
+        config = DecodingConfig(beam_size=50, max_words=2, top_p=0.3, no_repeat_ngram=1)
+        assert {
+            tuple(words)
+            for words in search(decoder, regions(0), config).words.flatten(0, 1).tolist()
+        } == {(4, 5)}
+
     def test_captions_found_twice_count_once(self):
         decoder = tiny_decoder()
         config = DecodingConfig(beam_size=6, max_words=8, top_p=0.05)
@@ -235,6 +246,8 @@ class TestNucleusSampling:
         ({"top_p": 1.5}, r"at most 1, not 1\.5"),
         ({"max_words": 0}, "at least 1 word, not 0"),
         ({"no_repeat_ngram": -1}, "0 or more, not -1"),
+        ({"length_normalization": -0.1}, r"0 or more, not -0\.1"),
+        ({"length_normalization": float("nan")}, "0 or more, not nan"),
     ],
 )
 def test_an_option_out_of_range_is_refused(option, message):
