@@ -68,6 +68,11 @@ class CaptionDataset:
             )
         return self.splits[name]
 
+    def image_names(self, split: str) -> list[str]:
+        """The images of a split, and then those of it that are left out."""
+        kept = [example.image for example in self.splits.get(split, ())]
+        return kept + list(self.skipped.get(split, {}))
+
     def leave_out(self, reasons: Mapping[str, str]) -> CaptionDataset:
         """The data set without the images named, which join those already left out.
 

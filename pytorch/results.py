@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,38 +23,38 @@ class ResultsError(Exception):
     """A results file cannot be scored; the message says what is wrong with it."""
 
 
-def image_ids(examples: Sequence[Example]) -> list[int]:
-    """A whole number for each image of a split.
+def image_ids(names: Iterable[str]) -> dict[str, int]:
+    """A whole number for each image of a split, by its file name.
 
-    Where the names of all images begin with a number of their own, it is that number: COCO's own
-    id, or Flickr's in Flickr8k and Flickr30k. Otherwise it is the image's place in the split,
+    Give all images of the split, also those left out: then an id does not depend on them. Where all
+    names begin with a number of their own, it is that number: COCO's own id, or Flickr's in
+    Flickr8k and Flickr30k. Otherwise it is the image's place among the names in alphabetical order,
     counted from 1.
     """
-    matches = [NUMBERED_IMAGE.fullmatch(example.image) for example in examples]
+    ordered = sorted(names)
+    matches = [NUMBERED_IMAGE.fullmatch(name) for name in ordered]
     numbers = [int(match[1]) for match in matches if match]
-    if len(set(numbers)) == len(examples):
-        return numbers
-    return list(range(1, len(examples) + 1))
+    if len(set(numbers)) < len(ordered):
+        numbers = list(range(1, len(ordered) + 1))
+    return dict(zip(ordered, numbers, strict=True))
 
 
-def write_results(path: Path, examples: Sequence[Example], captions: Sequence[str]) -> None:
-    """Write one caption for each example as COCO results. Raises OSError."""
-    rows = [
-        {"image_id": number, "caption": caption}
-        for number, caption in zip(image_ids(examples), captions, strict=True)
-    ]
+def write_results(path: Path, ids: Mapping[str, int], captions: Mapping[str, str]) -> None:
+    """Write the captions, given by their images' names, as COCO results. Raises OSError."""
+    rows = [{"image_id": ids[name], "caption": caption} for name, caption in captions.items()]
     path.write_text(json.dumps(rows, indent=0) + "\n", encoding="utf-8")
 
 
-def write_references(path: Path, examples: Sequence[Example]) -> None:
-    """Write the examples' captions as COCO annotations, with the ids of `write_results`.
+def write_references(path: Path, ids: Mapping[str, int], examples: Sequence[Example]) -> None:
+    """Write the examples' captions as COCO annotations.
 
     Other tools then score results on data sets that are not published in this format.
     Raises OSError.
     """
     images = []
     annotations: list[dict[str, Any]] = []
-    for number, example in zip(image_ids(examples), examples, strict=True):
+    for example in examples:
+        number = ids[example.image]
         images.append({"id": number, "file_name": example.image})
         for caption in example.captions:
             annotation = {"id": len(annotations) + 1, "image_id": number, "caption": caption}
@@ -63,15 +63,15 @@ def write_references(path: Path, examples: Sequence[Example]) -> None:
     path.write_text(json.dumps(content, indent=0) + "\n", encoding="utf-8")
 
 
-def read_results(path: Path, examples: Sequence[Example]) -> list[str]:
-    """Read the captions of a results file, in the order of the examples.
+def read_results(path: Path, ids: Mapping[str, int]) -> dict[str, str]:
+    """Read the captions of a results file, by the names of their images.
 
-    An entry names its image by `image_id` (see `image_ids`) or, for data sets without ids, by its
-    file name as `image`.
+    An entry names its image by `image_id` or, for data sets without ids, by its file name as
+    `image`.
 
     Raises:
-        ResultsError: The file cannot be read, is not of this format, or has not exactly one
-            caption for each image.
+        ResultsError: The file cannot be read, is not of this format, names an image that has no id,
+            or has two captions for one.
     """
     try:
         entries = json.loads(path.read_text(encoding="utf-8-sig"))
@@ -84,24 +84,21 @@ def read_results(path: Path, examples: Sequence[Example]) -> list[str]:
             f"{path} is not in the COCO results format: it must hold a list, "
             '[{"image_id": 42, "caption": "a dog runs"}, ...].'
         )
-    rows = {example.image: row for row, example in enumerate(examples)}
-    rows_by_id = {number: row for row, number in enumerate(image_ids(examples))}
-    captions: dict[int, str] = {}
+    names = {number: name for name, number in ids.items()}
+    captions: dict[str, str] = {}
     unknown, repeated = [], []
     for place, entry in enumerate(entries, start=1):
         image, caption = _checked(path, place, entry)
-        row = rows.get(image) if isinstance(image, str) else rows_by_id.get(image)
-        if row is None:
+        name = image if isinstance(image, str) else names.get(image)
+        if name is None or name not in ids:
             unknown.append(image)
-        elif row in captions:
+        elif name in captions:
             repeated.append(image)
         else:
-            captions[row] = caption
+            captions[name] = caption
     _refuse(path, unknown, "names images that the split does not have")
     _refuse(path, repeated, "has more than one caption for some images")
-    absent = (example.image for row, example in enumerate(examples) if row not in captions)
-    _refuse(path, absent, "has no caption for some images of the split")
-    return [captions[row] for row in range(len(examples))]
+    return captions
 
 
 def _checked(path: Path, place: int, entry: Any) -> tuple[str | int, str]:
@@ -119,10 +116,9 @@ def _checked(path: Path, place: int, entry: Any) -> tuple[str | int, str]:
     )
 
 
-def _refuse(path: Path, offenders: Iterable[str | int], complaint: str) -> None:
-    found = list(offenders)
-    if found:
+def _refuse(path: Path, offenders: Sequence[str | int], complaint: str) -> None:
+    if offenders:
         raise ResultsError(
-            f"{path} {complaint} ({len(found)} in all, the first is {found[0]!r}). It must have "
-            "exactly one caption for each image of the split."
+            f"{path} {complaint} ({len(offenders)} in all, the first is {offenders[0]!r}). It must "
+            "have exactly one caption for each image of the split."
         )

@@ -22,7 +22,13 @@ from pytorch.datasets import CaptionDataset, DatasetError, Example
 from pytorch.evaluation import ScoreReport, cider_d_of_images, generate_captions, score_report
 from pytorch.gallery import Entry, extremes, gallery_page
 from pytorch.images import ImageStore
-from pytorch.results import ResultsError, read_results, write_references, write_results
+from pytorch.results import (
+    ResultsError,
+    image_ids,
+    read_results,
+    write_references,
+    write_results,
+)
 from pytorch.run_config import OPTIONS
 from pytorch.split_data import split_data
 
@@ -104,10 +110,13 @@ class Command(BaseCommand):
                 split,
                 decoding=_given(options),
             )
+        ids = image_ids(dataset.image_names(split))
         if options["results_json"]:
-            write_results(options["results_json"], captioned.examples, captioned.captions)
+            images = (example.image for example in captioned.examples)
+            captions = dict(zip(images, captioned.captions, strict=True))
+            write_results(options["results_json"], ids, captions)
         if options["references_json"]:
-            write_references(options["references_json"], captioned.examples)
+            write_references(options["references_json"], ids, captioned.examples)
         report = score_report(captioned.captions, captioned.examples)
         for line in report.lines():
             self.stdout.write(line)
@@ -128,9 +137,25 @@ class Command(BaseCommand):
 
 
 def read_captions(path: Path, dataset: CaptionDataset, split: str) -> Captioned:
-    """Captions of a split from a file in the COCO results format; raises ResultsError."""
+    """Captions of a split from a file in the COCO results format.
+
+    Images without a caption are left out where the data set allows it. Raises ResultsError.
+    """
+    captions = read_results(path, image_ids(dataset.image_names(split)))
+    absent = [each.image for each in dataset.split(split) if each.image not in captions]
+    if absent and not dataset.allow_missing:
+        raise ResultsError(
+            f"{path} has no caption for some images of the split ({len(absent)} in all, the first "
+            f"is {absent[0]!r}). Leave these out with --allow-missing."
+        )
+    dataset = dataset.leave_out(dict.fromkeys(absent, f"no caption in {path.name}"))
     examples = dataset.split(split)
-    return Captioned(examples, read_results(path, examples), path.name, {"results": path.name})
+    return Captioned(
+        examples,
+        [captions[example.image] for example in examples],
+        path.name,
+        {"results": path.name, "skipped_images": dataset.skipped[split]},
+    )
 
 
 def generate(

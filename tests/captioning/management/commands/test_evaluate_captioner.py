@@ -141,7 +141,8 @@ def test_the_gallery_of_another_system_shows_its_captions_as_they_are(base_dir):
     root = write_colours(base_dir / "data" / "flickr8k")
     examples = load_dataset("flickr8k", root).split("dev")
     captions = [f"{example.captions[0]} <{place}>" for place, example in enumerate(examples)]
-    write_results(base_dir / "results.json", examples, captions)
+    ids = {example.image: place for place, example in enumerate(examples, start=1)}
+    write_results(base_dir / "results.json", ids, dict(zip(ids, captions, strict=True)))
     gallery = base_dir / "gallery.html"
     evaluate("--score-results", base_dir / "results.json", "--gallery", gallery)
     page = gallery.read_text()
@@ -164,3 +165,31 @@ def test_missing_images_stop_it_unless_they_are_allowed_and_are_then_told(base_d
     assert metrics["images"] == 2
     assert list(metrics["skipped_images"]) == ["dev-red-0.jpg", "dev-blue-0.jpg"]
     assert "cannot be read" in metrics["skipped_images"]["dev-blue-0.jpg"]
+
+
+def test_captions_of_the_images_that_could_be_read_are_scored_again(base_dir):
+    root = write_colours(base_dir / "data" / "flickr8k")
+    (root / "Flickr8k_Dataset" / "dev-blue-0.jpg").write_bytes(b"no picture")
+    results, ours, theirs = (base_dir / name for name in ["r.json", "ours.json", "theirs.json"])
+    printed = evaluate("--allow-missing", "--results-json", results, "--output", ours)
+    with pytest.raises(CommandError, match=r"no caption for some images .*'dev-blue-0\.jpg'"):
+        evaluate("--score-results", results)
+    scored = ("--allow-missing", "--score-results", results, "--output", theirs)
+    assert evaluate(*scored) == printed
+    assert json.loads(theirs.read_text())["skipped_images"] == {
+        "dev-blue-0.jpg": "no caption in r.json"
+    }
+    # An image that is not here at all changes neither the others' ids nor what is said of them.
+    (root / "Flickr8k_Dataset" / "dev-blue-0.jpg").unlink()
+    assert evaluate(*scored) == printed
+
+
+def test_captions_of_images_that_are_not_here_are_not_scored(base_dir):
+    root = write_colours(base_dir / "data" / "flickr8k")
+    evaluate("--results-json", base_dir / "results.json")
+    (root / "Flickr8k_Dataset" / "dev-red-0.jpg").unlink()
+    scored = ("--score-results", base_dir / "results.json", "--output", base_dir / "scores.json")
+    evaluate("--allow-missing", *scored)
+    scores = json.loads((base_dir / "scores.json").read_text())
+    assert scores["images"] == 3
+    assert scores["skipped_images"] == {"dev-red-0.jpg": "missing"}
