@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from pytorch.bounds import check_at_least, check_shares
 from pytorch.vocabulary import Vocabulary
 
 Memory = tuple[Tensor, ...]
@@ -27,6 +28,7 @@ class DecoderConfig:
     """Everything that decides the shapes of a decoder's weights.
 
     With `tied_embeddings` the word embeddings are also the output weights (Press and Wolf, 2017).
+    Raises ValueError where the injection is not in INJECTIONS, or a number is out of bounds.
     """
 
     injection: str
@@ -41,12 +43,13 @@ class DecoderConfig:
     tied_embeddings: bool = True
 
     def __post_init__(self) -> None:
-        sizes = ("layers", "embedding_size", "hidden_size", "image_size", "attention_size")
-        for name in sizes:
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}.")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout must be at least 0 and below 1, not {self.dropout}.")
+        if self.injection not in INJECTIONS:
+            raise ValueError(
+                f"There is no injection {self.injection!r}; choose one of {', '.join(INJECTIONS)}."
+            )
+        check_at_least(self, 1, "layers", "embedding_size", "hidden_size")
+        check_at_least(self, 1, "image_size", "attention_size")
+        check_shares(self, "dropout")
 
 
 class Injection(nn.Module):
@@ -225,13 +228,8 @@ class Decoder(nn.Module):
     """An LSTM over words; its injection tells it about the image."""
 
     def __init__(self, config: DecoderConfig) -> None:
-        """Random weights; raises ValueError where `config.injection` is not in INJECTIONS."""
+        """Random weights."""
         super().__init__()
-        if config.injection not in INJECTIONS:
-            raise ValueError(
-                f"There is no injection {config.injection!r}; "
-                f"choose one of {', '.join(INJECTIONS)}."
-            )
         self.config = config
         self.injection = INJECTIONS[config.injection](config)
         context_size = self.injection.context_size

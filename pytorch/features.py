@@ -202,7 +202,7 @@ class _CacheEntry:
             description = json.loads(self.path.with_suffix(".json").read_text())
             unreadable = dict(description["unreadable"])
             array: npt.NDArray[np.float16] = np.load(self.path, mmap_mode="r")
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, EOFError, ValueError, KeyError, TypeError):
             return None
         if description != self._description(unreadable):
             return None

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pytorch.bounds import check_at_least
 from pytorch.checkpoint_files import CheckpointError, verify_files
 from pytorch.decoders import DecoderConfig
 from pytorch.search import DecodingConfig
@@ -37,9 +38,7 @@ class ModelConfig:
     init_from: Path | None = None
 
     def __post_init__(self) -> None:
-        for name in ("grid_size", "min_count"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}.")
+        check_at_least(self, 1, "grid_size", "min_count")
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Learning rates over a training, as a share of the full rate.
 
-A schedule is a function of how far the phase has come and of the dev scores so far; it keeps no
-state of its own, so that a resumed run has the same rates.
+A schedule is a function of how far teacher forcing has come and of the dev scores so far; it keeps
+no state of its own, so that a resumed run has the same rates.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def constant(**_: object) -> float:
 def halving(*, done: float, full_rate_epochs: int, **_: object) -> float:
     """The full rate for `full_rate_epochs`, then half of it, halved again every second epoch.
 
-    `done` counts the epochs of the phase that have been run, with fractions.
+    `done` counts the epochs of teacher forcing that have been run, with fractions.
     """
     return 0.5 ** max(0, math.floor((math.floor(done) - full_rate_epochs) / 2) + 1)
 

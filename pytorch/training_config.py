@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pytorch.bounds import check_at_least, check_positive, check_shares
 from pytorch.schedules import SCHEDULES, warm_up
 
 
@@ -49,19 +50,18 @@ class TrainingConfig:
     seed: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("batch_size", "accumulate", "self_critical_samples", "patience"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}.")
+        check_at_least(self, 1, "batch_size", "accumulate", "self_critical_samples", "patience")
+        check_at_least(self, 0, "epochs", "full_rate_epochs", "self_critical_epochs")
+        check_at_least(self, 0, "warm_up_epochs", "weight_decay", "attention_penalty")
+        check_positive(self, "learning_rate", "fine_tune_learning_rate")
+        check_positive(self, "self_critical_learning_rate", "gradient_norm")
+        check_shares(self, "label_smoothing", "average_decay")
         if self.epochs + self.self_critical_epochs < 1:
             raise ValueError(f"epochs must be at least 1, not {self.epochs}.")
         if self.fine_tune_from is not None and not 0 <= self.fine_tune_after < self.epochs:
             raise ValueError(
                 f"fine_tune_after must be at least 0 and below epochs, which is {self.epochs}, "
                 f"not {self.fine_tune_after}."
-            )
-        if not 0 <= self.average_decay < 1:
-            raise ValueError(
-                f"average_decay must be at least 0 and below 1, not {self.average_decay}."
             )
         if self.schedule not in SCHEDULES:
             raise ValueError(

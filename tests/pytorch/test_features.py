@@ -201,9 +201,14 @@ def garble_array(array, _description):
     array.write_bytes(b"no array")
 
 
+def empty_array(array, _description):
+    array.write_bytes(b"")
+
+
 @pytest.mark.parametrize(
     "damage",
     [
+        empty_array,
         delete_description,
         change_key,
         garble_description,

@@ -34,3 +34,26 @@ def test_without_fine_tuning_its_beginning_does_not_matter():
 def test_numbers_below_one_are_refused(name):
     with pytest.raises(ValueError, match=f"{name} must be at least 1, not 0"):
         TrainingConfig(**{name: 0})
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"epochs": -3, "self_critical_epochs": 5},
+        {"self_critical_epochs": -1},
+        {"full_rate_epochs": -1},
+        {"warm_up_epochs": -0.5},
+        {"weight_decay": -0.1},
+        {"attention_penalty": -0.1},
+        {"learning_rate": -0.01},
+        {"fine_tune_learning_rate": 0.0},
+        {"self_critical_learning_rate": 0.0},
+        {"gradient_norm": 0.0},
+        {"label_smoothing": 1.5},
+        {"average_decay": 1.0},
+    ],
+)
+def test_numbers_that_no_training_could_use_are_refused(values):
+    name, value = next(iter(values.items()))
+    with pytest.raises(ValueError, match=f"{name} must be .*, not {value}"):
+        TrainingConfig(**values)
