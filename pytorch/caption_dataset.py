@@ -59,8 +59,11 @@ class CaptionDataset:
         """The examples of a split.
 
         Raises:
-            DatasetError: There is no such split, listing those there are.
+            DatasetError: There is no such split, listing those there are, or none of its images
+                can be used.
         """
+        if name not in self.splits and self.skipped.get(name):
+            raise DatasetError(self.skipped_sentence(name))
         if name not in self.splits:
             raise DatasetError(
                 f"{self.name} in {self.root} has no split {name!r}; "

@@ -37,22 +37,27 @@ class RunFolder:
         self.checkpoint = path / CHECKPOINT
         self._events: SummaryWriter | None = None
 
+    @property
+    def has_state(self) -> bool:
+        """Whether there is something to go on from: an epoch has been run."""
+        return (self.path / STATE).exists()
+
     def begin(self, config: Mapping[str, Any], *, resume: bool) -> None:
         """Write the effective configuration, or make sure that it is the one to go on with.
 
         Raises TrainingError where there is nothing to resume, where the configuration differs, or
         where a new run would overwrite another.
         """
-        state, written = self.path / STATE, self.path / CONFIG
+        written = self.path / CONFIG
         if not resume:
-            if state.exists():
+            if self.has_state:
                 raise TrainingError(
                     f"There is a run in {self.path} already. Continue it with --resume, name "
                     "another folder with --run, or delete that one."
                 )
             self.path.mkdir(parents=True, exist_ok=True)
             written.write_text(json.dumps(config, indent=2, default=str) + "\n", encoding="utf-8")
-        elif not state.exists():
+        elif not self.has_state:
             raise TrainingError(
                 f"There is no run to resume in {self.path}: it has no {STATE}, which is written "
                 "after the first epoch. Start without --resume."

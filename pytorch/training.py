@@ -121,7 +121,9 @@ class Trainer:
         self.decoder = captioner.decoder
         self.frozen_encoder = captioner.encoder
         self.device = captioner.device
-        has_bfloat16 = self.device.type == "cpu" or torch.cuda.is_bf16_supported()
+        has_bfloat16 = self.device.type == "cpu" or torch.cuda.is_bf16_supported(
+            including_emulation=False
+        )
         self.low_precision = torch.bfloat16 if has_bfloat16 else torch.float16
         # Only float16 has so small a range that gradients must be scaled.
         self.scaler = torch.amp.GradScaler(

@@ -21,7 +21,7 @@ class TrainingConfig:
     weights so far, and ends early once the dev score has not risen for `patience` epochs. The
     optimizer takes a step every `accumulate` batches.
 
-    With `mixed_precision` matrices are multiplied in bfloat16 where the GPU has it, or in float16.
+    With `mixed_precision` a GPU multiplies matrices in bfloat16 where it can, or in float16.
 
     What is scored and kept is an exponential moving average of the weights, which forgets all but
     `average_decay` of itself at every step; 0 keeps the weights themselves.
@@ -53,8 +53,9 @@ class TrainingConfig:
         check_at_least(self, 1, "batch_size", "accumulate", "self_critical_samples", "patience")
         check_at_least(self, 0, "epochs", "full_rate_epochs", "self_critical_epochs")
         check_at_least(self, 0, "warm_up_epochs", "weight_decay", "attention_penalty")
-        check_positive(self, "learning_rate", "fine_tune_learning_rate")
-        check_positive(self, "self_critical_learning_rate", "gradient_norm")
+        check_at_least(self, 0, "learning_rate", "fine_tune_learning_rate")
+        check_at_least(self, 0, "self_critical_learning_rate")
+        check_positive(self, "gradient_norm")
         check_shares(self, "label_smoothing", "average_decay")
         if self.epochs + self.self_critical_epochs < 1:
             raise ValueError(f"epochs must be at least 1, not {self.epochs}.")

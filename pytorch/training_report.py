@@ -47,10 +47,11 @@ def _summary(
 ) -> list[Html]:
     training = sum(result.training_seconds for result in history)
     evaluation = sum(result.evaluation_seconds for result in history)
+    epochs = sum(result.epoch > 0 for result in history)
     return [
         paragraph(
             f"Trained on {len(dataset.split('train'))} images of {dataset.name} and scored on the "
-            f"{len(dataset.split('dev'))} of its dev split. Of {history[-1].epoch} epochs the best "
+            f"{len(dataset.split('dev'))} of its dev split. Of {epochs} epochs the best "
             f"by CIDEr-D is epoch {best.epoch}."
         ),
         table(

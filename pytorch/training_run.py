@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +25,7 @@ from pytorch.run_config import RunConfig
 from pytorch.run_folder import RunFolder
 from pytorch.split_data import split_data
 from pytorch.tokenization import tokenize
-from pytorch.training import EpochResult, Trainer
+from pytorch.training import EpochResult, Trainer, TrainingError
 from pytorch.training_report import training_report
 from pytorch.vocabulary import Vocabulary
 
@@ -56,19 +58,18 @@ def run_training(
     options = {
         "dataset": dataset.name,
         "root": dataset.root,
+        "allow_missing": dataset.allow_missing,
+        "output": output,
         "processes": process_count(),
         **config.flat(),
     }
-    if is_writer():
-        check_replaceable(output)
-        if folder.path.resolve().is_relative_to(output.resolve()):
-            raise CheckpointError(
-                f"The checkpoint {output} would replace the folder of the run, {folder.path}. "
-                "Name another place for one of them."
-            )
-        folder.begin(options, resume=resume)
     progress = progress and is_writer()
     device = default_device()
+    if config.training.mixed_precision and device.type != "cuda":
+        raise TrainingError("mixed_precision is for a GPU, and there is none. Leave it out.")
+    if is_writer():
+        _check_output(output, folder, config)
+        folder.begin(options, resume=resume)
     # The seed decides the first weights as well as the order of the batches.
     torch.manual_seed(config.training.seed)
     with writer_first():  # what it downloads and computes, the others find on disk
@@ -95,11 +96,18 @@ def run_training(
         _warn_of_unknown_words(former, dataset.split("train"), config.model.init_from)
     recipes = captioner.metrics.get("training", [])
     trainer = Trainer(captioner, train=train, dev=dev, config=config.training)
+    inputs = _fingerprint(captioner, train.examples, dev.examples)
     if resume:
-        trainer.load_state_dict(folder.load_state(device))
+        state = folder.load_state(device)
+        if state["inputs"] != inputs:
+            raise TrainingError(
+                f"The run in {folder.path} was started with other captions, images or encoder "
+                "weights than those that are there now. Put these back, or start a new run."
+            )
+        trainer.load_state_dict(state)
 
     def keep(result: EpochResult) -> None:
-        state = trainer.state_dict()
+        state = {"inputs": inputs, **trainer.state_dict()}
         if not is_writer():
             return
         if result.is_best:
@@ -119,6 +127,32 @@ def run_training(
         if trainer.history and is_writer():  # a run that is stopped has a report too
             title = f"Training run {folder.path.name}"
             folder.write_report(training_report(title, dataset, options, trainer.history))
+
+
+def _check_output(output: Path, folder: RunFolder, config: RunConfig) -> None:
+    """Make sure that the checkpoint will replace nothing that is still needed."""
+    check_replaceable(output)
+    place, init_from = output.resolve(), config.model.init_from
+    if folder.path.resolve().is_relative_to(place):
+        raise CheckpointError(
+            f"The checkpoint {output} would replace the folder of the run, {folder.path}. "
+            "Name another place for one of them."
+        )
+    if init_from is not None and init_from.resolve() == place:
+        raise CheckpointError(
+            f"The checkpoint {output} would replace the one that training begins with, which "
+            "--resume needs as well. Name another place for it."
+        )
+
+
+def _fingerprint(captioner: Captioner, *splits: Sequence[Example]) -> str:
+    """SHA-256 over what a state belongs to, besides the options."""
+    content = [
+        captioner.encoder.weights_hash(),
+        captioner.vocabulary.words,
+        *([dataclasses.astuple(example) for example in examples] for examples in splits),
+    ]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
 def load_encoder(config: RunConfig) -> Encoder:

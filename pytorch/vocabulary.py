@@ -36,10 +36,17 @@ class Vocabulary:
         """The words that occur at least `min_count` times in tokenized captions.
 
         Most frequent first, and in alphabetical order among equals, so that the same captions
-        always give the same vocabulary. Pass the captions of the training split only.
+        always give the same vocabulary. Pass the captions of the training split only. Raises
+        ValueError where no word occurs so often.
         """
         counts = Counter(word for caption in captions for word in caption)
         kept = [word for word, count in counts.items() if count >= min_count]
+        if not kept:
+            raise ValueError(
+                f"No word occurs at least {min_count} times in the captions of the train split, "
+                f"and the most frequent one {max(counts.values(), default=0)} times. Lower "
+                "min_count."
+            )
         return cls([*SPECIAL_TOKENS, *sorted(kept, key=lambda word: (-counts[word], word))])
 
     def __len__(self) -> int:

@@ -48,9 +48,9 @@ def test_images_left_out_before_count_as_well(tmp_path):
         smaller.leave_out({"train-9.jpg": "unreadable"})
 
 
-def test_a_split_with_nothing_left_is_no_longer_there(tmp_path):
+def test_a_split_with_nothing_left_is_no_longer_there_and_asking_for_it_says_why(tmp_path):
     smaller = dataset(tmp_path, allow_missing=True).leave_out(some("dev", 100))
-    with pytest.raises(DatasetError, match="no split 'dev'; it has: train"):
+    with pytest.raises(DatasetError, match="images of its dev split, 100 cannot be used: dev-0"):
         smaller.split("dev")
 
 

@@ -27,7 +27,9 @@ def folder(tmp_path):
 
 
 def test_a_saved_state_comes_back(folder):
+    assert not folder.has_state
     folder.save_state(STATE)
+    assert folder.has_state
     loaded = folder.load_state(torch.device("cpu"))
     assert loaded["epoch"] == 1
     assert torch.equal(loaded["weights"]["bias"], STATE["weights"]["bias"])

@@ -15,6 +15,7 @@ from pytorch.run_config import run_config
 from pytorch.run_folder import RunFolder
 from pytorch.split_data import split_data
 from pytorch.tokenization import sentence
+from pytorch.training import TrainingError
 from pytorch.training_run import run_training
 from tests.colours import write_colours
 
@@ -155,6 +156,33 @@ def test_a_checkpoint_that_would_replace_something_else_stops_before_anything_is
     assert (tmp_path / "mine" / "weights").read_text() == "dear to me"
     assert not (tmp_path / "runs" / "new").exists()
     assert not (tmp_path / "cache").exists()
+
+
+def test_a_checkpoint_does_not_replace_the_one_it_began_with(trained, tmp_path):
+    dataset, output, _, _ = trained
+    with pytest.raises(CheckpointError, match="would replace the one that training begins with"):
+        run(dataset, tmp_path / "run", cache=tmp_path, init_from=output, output=output)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="There is a GPU.")
+def test_mixed_precision_without_a_gpu_is_refused(trained, tmp_path):
+    dataset, _, _, _ = trained
+    with pytest.raises(TrainingError, match="mixed_precision is for a GPU, and there is none"):
+        run(dataset, tmp_path / "run", cache=tmp_path / "cache", mixed_precision=True)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_is_not_resumed_with_other_data_or_another_place(trained, tmp_path):
+    dataset, _, _, _ = trained
+    run(dataset, tmp_path / "run", cache=tmp_path, epochs=1)
+    first, *others = dataset.split("train")
+    renamed = dataclasses.replace(first, captions=("A shade is a shade .",))
+    other = dataclasses.replace(dataset, splits=dataset.splits | {"train": (renamed, *others)})
+    with pytest.raises(TrainingError, match="was started with other captions, images or encoder"):
+        run(other, tmp_path / "run", cache=tmp_path, epochs=1, resume=True)
+    elsewhere = tmp_path / "elsewhere"
+    with pytest.raises(TrainingError, match=r"has output = .*run/checkpoint', and not .*elsewhere"):
+        run(dataset, tmp_path / "run", cache=tmp_path, epochs=1, resume=True, output=elsewhere)
 
 
 def test_missing_encoder_weights_stop_before_anything_is_written(trained, tmp_path):

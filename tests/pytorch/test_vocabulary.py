@@ -12,6 +12,12 @@ def test_words_below_the_minimum_count_are_left_out():
     assert vocabulary.words == (*SPECIAL_TOKENS, "a", "dog")
 
 
+@pytest.mark.parametrize("captions", [[], [["a"], ["a", "dog"]]])
+def test_a_minimum_count_that_no_word_reaches_is_refused(captions):
+    with pytest.raises(ValueError, match="No word occurs at least 3 times"):
+        Vocabulary.build(captions, min_count=3)
+
+
 def test_equally_frequent_words_are_in_alphabetical_order():
     vocabulary = Vocabulary.build(reversed(CAPTIONS), min_count=1)
     assert vocabulary.words[4:] == ("a", "dog", "cat", "runs", "sits")

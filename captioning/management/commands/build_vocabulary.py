@@ -11,6 +11,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from captioning.management.commands._datasets import add_dataset_options, chosen_dataset
+from captioning.management.commands._outputs import check_outputs
 from pytorch.checkpoint_files import write_json
 from pytorch.datasets import DatasetError, Example
 from pytorch.run_config import ModelConfig
@@ -41,13 +42,16 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, **options: Any) -> None:
         """Print the report; exits with 2 where data is missing."""
+        check_outputs(options, "output")
+        min_count = options["min_count"]
         try:
             dataset = chosen_dataset(options)
             train = _tokenized(dataset.split("train"))
+            vocabulary = Vocabulary.build(train, min_count=min_count)
         except DatasetError as error:
             raise CommandError(str(error), returncode=2) from error
-        min_count = options["min_count"]
-        vocabulary = Vocabulary.build(train, min_count=min_count)
+        except ValueError as error:
+            raise CommandError(str(error)) from error
         kept = len(vocabulary) - len(SPECIAL_TOKENS)
         self.stdout.write(
             f"{kept:,} words occur at least {min_count} times in the {len(train):,} captions of "
@@ -62,7 +66,10 @@ class Command(BaseCommand):
             self.stdout.write("There is no dev split to measure it on.")
         self.stdout.write(f"Rarest: {_rarest(vocabulary, train)}")
         if options["output"]:
-            write_json(options["output"], vocabulary.words)
+            try:
+                write_json(options["output"], vocabulary.words)
+            except OSError as error:
+                raise CommandError(f"Writing the vocabulary failed: {error}") from error
 
 
 def _positive(text: str) -> int:

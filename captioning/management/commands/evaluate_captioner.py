@@ -15,6 +15,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from captioning.management.commands._datasets import add_dataset_options, chosen_dataset
+from captioning.management.commands._outputs import check_outputs
 from pytorch.captioner import Caption
 from pytorch.checkpoint_files import CheckpointError
 from pytorch.checkpoints import load_captioner
@@ -227,10 +228,4 @@ def _check(options: dict[str, Any]) -> None:
     for option in DECODING:
         if options["score_results"] and options[option.name] is not None:
             raise CommandError(f"{option.flag} is for a checkpoint; --score-results uses no model.")
-    for name in OUTPUTS:
-        path = options[name]
-        if path and (path.is_dir() or not path.parent.is_dir()):
-            raise CommandError(
-                f"--{name.replace('_', '-')} {path} cannot be written: it must be a file in a "
-                "folder that exists."
-            )
+    check_outputs(options, *OUTPUTS)

@@ -98,6 +98,7 @@ class Command(BaseCommand):
             self.stdout.write(_line(result))
             self.stdout.flush()
 
+        folder: RunFolder | None = None
         try:
             config = _run_config(options)
             folder = RunFolder(options["run"] or _default_folder(options["dataset"], config))
@@ -117,13 +118,18 @@ class Command(BaseCommand):
             raise CommandError(str(error), returncode=2) from error
         except (CheckpointError, EncoderError, TrainingError, ValueError) as error:
             raise CommandError(str(error)) from error
+        except OSError as error:
+            raise CommandError(f"Reading or writing a file failed: {error}") from error
         except KeyboardInterrupt as interrupt:
             if not is_writer():
                 raise SystemExit(130) from interrupt
-            outcome = _outcome(kept[-1], output) if kept else "No epoch was better than before."
-            raise CommandError(
-                f"Stopped. {outcome} Go on with --resume.", returncode=130
-            ) from interrupt
+            if folder is None or not folder.has_state:
+                advice = "No epoch was finished: start it again with the same command."
+            elif kept:
+                advice = f"{_outcome(kept[-1], output)} Go on with --resume."
+            else:
+                advice = "No epoch was better than before. Go on with --resume."
+            raise CommandError(f"Stopped. {advice}", returncode=130) from interrupt
         if is_writer():
             if kept and kept[0].epoch == 0:
                 self.stdout.write(f"dev before  {_scores(kept[0])}\ndev after   {_scores(best)}")

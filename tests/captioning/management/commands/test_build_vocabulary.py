@@ -69,6 +69,16 @@ def test_a_count_out_of_range_is_refused(root, count):
         build(f"--min-count={count}")
 
 
+def test_a_count_that_no_word_reaches_is_refused(root):
+    with pytest.raises(CommandError, match=r"No word occurs at least 100 times .* one 16 times"):
+        build("--min-count", 100)
+
+
+def test_a_file_that_cannot_be_written_is_told_before_the_work(base_dir):
+    with pytest.raises(CommandError, match=r"--output .*words\.json cannot be written"):
+        build("--output", base_dir / "nowhere" / "words.json")
+
+
 def test_missing_data_exits_with_2(base_dir):
     with pytest.raises(CommandError, match="no complete Flickr8k") as caught:
         build()

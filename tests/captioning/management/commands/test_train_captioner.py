@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -126,6 +127,28 @@ def test_stopped_with_ctrl_c_it_keeps_the_best_checkpoint_so_far(base_dir):
     assert "Traceback" not in errors
     assert (output / "config.json").is_file()
     assert (base_dir / "run" / "report.html").is_file()
+
+
+@pytest.mark.usefixtures("_interruptible")
+def test_stopped_with_ctrl_c_before_the_first_epoch_there_is_nothing_to_resume(base_dir):
+    command = [
+        *(sys.executable, "manage.py", "train_captioner", "--encoder", "efficientnet_lite2"),
+        *("--data-root", write_colours(base_dir / "colours"), "--run", base_dir / "run"),
+    ]
+    with subprocess.Popen(command, cwd=PROJECT, stderr=subprocess.PIPE, text=True) as process:
+        while not (base_dir / "run" / "config.json").exists():
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Stopped. No epoch was finished: start it again with the same command." in errors
+
+
+def test_a_run_that_cannot_be_written_is_a_sentence(base_dir):
+    (base_dir / "file").write_text("")
+    root = write_colours(base_dir / "colours")
+    with pytest.raises(CommandError, match=r"Reading or writing a file failed: .*Not a directory"):
+        train(**OPTIONS, data_root=root, run=base_dir / "file" / "run", output=base_dir / "model")
 
 
 def losses(run):
