@@ -53,15 +53,14 @@ def save_checkpoint(directory: Path, captioner: Captioner, *, model_card: str) -
     """
     check_replaceable(directory)
     encoder = captioner.encoder
-    is_pretrained = encoder.weights_source == "pretrained"
     tensors = _prefixed("decoder.", captioner.decoder)
-    if not is_pretrained:
+    if encoder.weights_source != "pretrained":
         tensors |= _prefixed("encoder.", encoder)
     config = {
         "encoder": {
             "name": encoder.name,
             "grid_size": encoder.grid_size,
-            "weights": "pretrained" if is_pretrained else "included",
+            "weights": encoder.weights_source,
             "weights_hash": encoder.weights_hash(),
             "preprocessing": dataclasses.asdict(encoder.preprocessing),
         },
@@ -135,7 +134,7 @@ def _load_weights(captioner: Captioner, encoder_config: Mapping[str, Any], path:
         captioner.encoder.load_pretrained()
     else:
         _load_part(captioner.encoder, "encoder.", tensors)
-        captioner.encoder.weights_source = "file"
+        captioner.encoder.weights_source = encoder_config["weights"]
     found = captioner.encoder.weights_hash()
     if found != encoder_config["weights_hash"]:
         raise ValueError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pytorch.captioner import Captioner
@@ -22,8 +22,8 @@ Answers a photograph with one English sentence.
   {embedding}-dimensional embeddings.
 
 ## Data
-Trained on the train split of `{dataset}` ({train_images} images{mirrored}), tuned on its dev split
-({images} images). No image of the test split was used. {terms}
+{trained}, tuned on the dev split of `{dataset}` ({images} images). No image of a test split was
+used. {terms}
 
 ## Scores
 On the {split} split, captions generated with {search}:
@@ -39,8 +39,7 @@ A first draft of alt text or a caption for everyday photographs, to be read by a
 is published. Not for deciding anything about the people in a picture.
 
 ## Limits and known failures
-- It knows what its data shows: people, dogs, sports and outdoor scenes are common, documents,
-  diagrams, art, food and indoor objects are rare, and get captions of the nearest common thing.
+- It knows what its data shows; what is rare there is called the nearest thing that is common.{rare}
 - It counts poorly, confuses colours of small things, reads no text, and names a gender from
   clothing and hair that it may get wrong, as the people who wrote its captions did.
 - Whole pictures are squashed to {size} x {size} pixels: small things are lost.
@@ -48,15 +47,20 @@ is published. Not for deciding anything about the people in a picture.
 """
 
 
-def model_card(captioner: Captioner, *, name: str, terms: str) -> str:
+FLICKR = {"flickr8k", "flickr30k"}
+RARE_IN_FLICKR = """
+  People, dogs, sports and outdoor scenes are common; documents, diagrams, art, food and indoor
+  objects are rare."""
+
+
+def model_card(captioner: Captioner, *, name: str) -> str:
     """Markdown that describes the captioner from its own configuration and metrics.
 
-    `captioner.metrics` is what `run_training` writes; `terms` are those of the data set.
+    `captioner.metrics` is what `run_training` writes.
     """
     encoder, config, metrics = captioner.encoder, captioner.decoder.config, captioner.metrics
     scores: Mapping[str, float] = metrics["scores"]
-    recipe: Mapping[str, Any] = metrics["training"][-1]
-    was_mirrored = any(recipe["flip"] for recipe in metrics["training"])
+    recipes: Sequence[Mapping[str, Any]] = metrics["training"]
     facts: dict[str, Any] = {
         "name": name,
         "encoder": encoder.name,
@@ -67,22 +71,37 @@ def model_card(captioner: Captioner, *, name: str, terms: str) -> str:
         "injection": config.injection,
         "embedding": config.embedding_size,
         "words": len(captioner.vocabulary),
-        "train_images": recipe["train_images"],
-        "mirrored": ", also in a mirror" if was_mirrored else "",
-        "terms": terms,
+        "trained": _trained(recipes),
+        "terms": " ".join(dict.fromkeys(recipe["terms"] for recipe in recipes)),
+        "rare": RARE_IN_FLICKR if {recipe["dataset"] for recipe in recipes} <= FLICKR else "",
         "score_names": " | ".join(map(label, scores)),
         "rules": " | ".join("---" for _ in scores),
         "score_values": " | ".join(f"{score:.3f}" for score in scores.values()),
         "search": _search(captioner.decoding),
-        "before": _before(recipe),
+        "before": _before(recipes[-1]),
         "size": encoder.preprocessing.size,
     }
     return TEMPLATE.format_map({**metrics, **facts, **_encoder_weights(encoder)})
 
 
+def _trained(recipes: Sequence[Mapping[str, Any]]) -> str:
+    """What data the model was trained on, one data set after the other."""
+    sets = [
+        f"`{recipe['dataset']}` ({recipe['train_images']} images"
+        f"{', also in a mirror' if recipe['flip'] else ''})"
+        for recipe in recipes
+    ]
+    return f"Trained on the train split of {', and then on that of '.join(dict.fromkeys(sets))}"
+
+
 def _search(decoding: DecodingConfig) -> str:
     """How captions are searched for: what the scores depend on, besides the weights."""
     text = f"beam size {decoding.beam_size}"
+    if decoding.top_p is not None:
+        text = (
+            f"the most probable of {decoding.beam_size} samples, top-p {decoding.top_p:g}, "
+            f"sampling seed {decoding.sampling_seed}"
+        )
     if decoding.length_normalization:
         text += f", length normalization {decoding.length_normalization:g}"
     if decoding.no_repeat_ngram:

@@ -114,7 +114,7 @@ def run_training(
             captioner.metrics = _metrics(
                 dataset, config, trainer.history, recipes, beam_size=captioner.decoding.beam_size
             )
-            card = model_card(captioner, name=output.name, terms=dataset.terms)
+            card = model_card(captioner, name=output.name)
             save_checkpoint(output, captioner, model_card=card)
         # In this order: a kill in between repeats the epoch and writes the same files again.
         folder.write_log(trainer.history)
@@ -219,6 +219,7 @@ def _metrics(
     first, best = history[0], history[-1]
     recipe = {
         "dataset": dataset.name,
+        "terms": dataset.terms,
         "train_images": len(dataset.split("train")),
         "best_epoch": best.epoch,
         "objective": best.objective,

@@ -56,7 +56,7 @@ def test_other_encoder_weights_are_copied(tmp_path):
     save_checkpoint(tmp_path / "saved", captioner, model_card="")
     loaded = load_captioner(tmp_path / "saved")
     assert loaded.encoder.weights_hash() == captioner.encoder.weights_hash()
-    assert loaded.encoder.weights_source == "file"
+    assert loaded.encoder.weights_source == "random"
 
 
 def test_fine_tuned_encoder_weights_are_copied(tmp_path):
@@ -67,7 +67,7 @@ def test_fine_tuned_encoder_weights_are_copied(tmp_path):
     save_checkpoint(tmp_path / "saved", captioner, model_card="")
     loaded = load_captioner(tmp_path / "saved")
     assert loaded.encoder.weights_hash() == captioner.encoder.weights_hash()
-    assert loaded.encoder.weights_source == "file"
+    assert loaded.encoder.weights_source == "fine-tuned"
     assert loaded.encoder.trainable_parameters() == []
 
 

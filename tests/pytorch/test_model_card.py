@@ -6,19 +6,20 @@ from pytorch.search import DecodingConfig
 from tests.tiny import tiny_captioner
 
 
-def recipe(*, flip):
-    return {"train_images": 6, "flip": flip}
+def recipe(dataset="shapes", images=6, *, flip=False):
+    terms = f"Terms of {dataset}."
+    return {"dataset": dataset, "terms": terms, "train_images": images, "flip": flip}
 
 
 @pytest.fixture(scope="module")
 def captioner():
     captioner = tiny_captioner()
-    captioner.metrics |= {"images": 2, "training": [recipe(flip=False)]}
+    captioner.metrics |= {"images": 2, "training": [recipe()]}
     return captioner
 
 
 def card(captioner):
-    return model_card(captioner, name="tiny", terms="Drawn by the project itself.")
+    return model_card(captioner, name="tiny")
 
 
 def test_it_names_the_origin_and_terms_of_pretrained_weights(captioner):
@@ -48,16 +49,30 @@ def test_it_says_how_the_captions_were_searched_for(captioner, monkeypatch):
     assert "beam size 3, length normalization 0.8, no 2 words in a row twice:" in card(captioner)
 
 
-def test_it_says_that_images_were_also_seen_in_a_mirror_in_any_of_the_trainings(
-    captioner, monkeypatch
-):
-    assert "(6 images), tuned" in card(captioner)
-    monkeypatch.setitem(captioner.metrics, "training", [recipe(flip=True), recipe(flip=False)])
-    assert "(6 images, also in a mirror), tuned" in card(captioner)
+def test_it_says_how_captions_were_sampled(captioner, monkeypatch):
+    monkeypatch.setattr(captioner, "decoding", DecodingConfig(top_p=0.9, sampling_seed=4))
+    assert "the most probable of 3 samples, top-p 0.9, sampling seed 4:" in card(captioner)
+
+
+def test_it_names_all_data_that_it_was_trained_on_and_their_terms(captioner, monkeypatch):
+    assert "on the train split of `shapes` (6 images), tuned on the dev" in card(captioner)
+    recipes = [recipe("flickr8k", flip=True), recipe("captions-csv", 2), recipe("captions-csv", 2)]
+    monkeypatch.setitem(captioner.metrics, "training", recipes)
+    assert (
+        "the train split of `flickr8k` (6 images, also in a mirror), and then on that of "
+        "`captions-csv` (2 images), tuned on"
+    ) in card(captioner)
+    assert "Terms of flickr8k. Terms of captions-csv.\n" in card(captioner)
+
+
+def test_it_tells_what_is_rare_in_data_where_that_is_known(captioner, monkeypatch):
+    assert "dogs" not in card(captioner)
+    monkeypatch.setitem(captioner.metrics, "training", [recipe("flickr8k")])
+    assert "dogs, sports and outdoor scenes are common" in card(captioner)
 
 
 def test_it_tells_the_scores_that_a_further_training_began_with(captioner, monkeypatch):
     assert "began with had" not in card(captioner)
-    further = recipe(flip=False) | {"scores_before": {"BLEU-4": 0.01, "CIDEr-D": 0.25}}
-    monkeypatch.setitem(captioner.metrics, "training", [recipe(flip=False), further])
+    further = recipe() | {"scores_before": {"BLEU-4": 0.01, "CIDEr-D": 0.25}}
+    monkeypatch.setitem(captioner.metrics, "training", [recipe(), further])
     assert "had, on the same images: BLEU-4 0.010, CIDEr-D 0.250.\n" in card(captioner)
