@@ -7,6 +7,7 @@ the first row of the same run, since seconds differ from machine to machine.
 
 from __future__ import annotations
 
+import dataclasses
 import resource
 import statistics
 import time
@@ -42,23 +43,17 @@ def main() -> None:
     loading = time.perf_counter() - start
     photograph = Image.fromarray(skimage.data.rocket())
     regions = captioner.regions([photograph])
+
+    def beams(size: int) -> DecodingConfig:
+        return dataclasses.replace(captioner.decoding, beam_size=size)
+
     rows: dict[str, Callable[[], object]] = {
-        "caption, beam size 3": lambda: captioner.caption(
-            [photograph], decoding=DecodingConfig(beam_size=3)
-        ),
-        "caption, beam size 1": lambda: captioner.caption(
-            [photograph], decoding=DecodingConfig(beam_size=1)
-        ),
-        "caption, beam size 10": lambda: captioner.caption(
-            [photograph], decoding=DecodingConfig(beam_size=10)
-        ),
+        "caption, beam size 3": lambda: captioner.caption([photograph], decoding=beams(3)),
+        "caption, beam size 1": lambda: captioner.caption([photograph], decoding=beams(1)),
+        "caption, beam size 10": lambda: captioner.caption([photograph], decoding=beams(10)),
         "region features alone": lambda: captioner.regions([photograph]),
-        "words alone, beam size 3": lambda: captioner.caption_regions(
-            regions, decoding=DecodingConfig(beam_size=3)
-        ),
-        "eight photographs at once": lambda: captioner.caption(
-            [photograph] * 8, decoding=DecodingConfig(beam_size=3)
-        ),
+        "words alone, beam size 3": lambda: captioner.caption_regions(regions, decoding=beams(3)),
+        "eight photographs at once": lambda: captioner.caption([photograph] * 8, decoding=beams(3)),
     }
     seconds = {name: median_seconds(work) for name, work in rows.items()}
     first = next(iter(seconds.values()))
