@@ -15,7 +15,7 @@ run: .venv/requirements
 	PORT=$(PORT) $(BIN)/gunicorn --config gunicorn.conf.py imagecaptioner.wsgi
 
 test: .venv/requirements-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 check: .venv/requirements-dev
 	$(BIN)/ruff check
