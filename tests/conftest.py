@@ -1,6 +1,7 @@
 """What several tests need."""
 
 import io
+import os
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from tests.tiny import save_tiny_checkpoint
 def pytest_configure(config):
     # Models as small as here gain nothing from a second thread, and wait for it beside other work.
     torch.set_num_threads(1)
+    os.environ["OMP_NUM_THREADS"] = "1"  # nor do those of the processes that tests start
     # pytest drops the filters that the code sets; see settings.py and photographs.py for why.
     config.addinivalue_line("filterwarnings", "ignore:No directory at")
     config.addinivalue_line("filterwarnings", "ignore::PIL.Image.DecompressionBombWarning")
