@@ -1,5 +1,6 @@
 import os
 import sys
+import urllib.request
 
 import pytest
 import safetensors.torch
@@ -133,6 +134,8 @@ def download_folder(monkeypatch, tmp_path):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
+    # urllib remembers the proxies of its first request: neither those from before, nor these after.
+    monkeypatch.setattr(urllib.request, "_opener", None)
     folder = tmp_path / "hub" / "checkpoints"
     folder.mkdir(parents=True)
     return folder
