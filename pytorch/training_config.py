@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from pytorch.bounds import check_at_least, check_positive, check_shares
 from pytorch.schedules import SCHEDULES, warm_up
+
+# Settings of phases, and what must be given for there to be such a phase.
+PARTNERS = {
+    "fine_tune_after": "fine_tune_from",
+    "fine_tune_learning_rate": "fine_tune_from",
+    "self_critical_learning_rate": "self_critical_epochs",
+    "self_critical_samples": "self_critical_epochs",
+}
 
 
 @dataclass(frozen=True)
@@ -64,6 +72,13 @@ class TrainingConfig:
                 f"fine_tune_after must be at least 0 and below epochs, which is {self.epochs}, "
                 f"not {self.fine_tune_after}."
             )
+        for field in fields(self):
+            needed = PARTNERS.get(field.name)
+            is_chosen = getattr(self, field.name) != field.default
+            if needed is not None and is_chosen and not getattr(self, needed):
+                raise ValueError(
+                    f"{field.name} is of no use without {needed}. Give both, or neither."
+                )
         if self.schedule not in SCHEDULES:
             raise ValueError(
                 f"There is no schedule {self.schedule!r}; choose one of {', '.join(SCHEDULES)}."

@@ -57,3 +57,18 @@ def test_numbers_that_no_training_could_use_are_refused(values):
     name, value = next(iter(values.items()))
     with pytest.raises(ValueError, match=f"{name} must be .*, not {value}"):
         TrainingConfig(**values)
+
+
+@pytest.mark.parametrize(
+    ("values", "needed"),
+    [
+        ({"fine_tune_after": 2}, "fine_tune_from"),
+        ({"fine_tune_learning_rate": 1e-4}, "fine_tune_from"),
+        ({"self_critical_learning_rate": 1e-5}, "self_critical_epochs"),
+        ({"self_critical_samples": 5}, "self_critical_epochs"),
+    ],
+)
+def test_settings_of_a_phase_that_there_is_not_are_refused(values, needed):
+    [name] = values
+    with pytest.raises(ValueError, match=f"{name} is of no use without {needed}"):
+        TrainingConfig(**values)
