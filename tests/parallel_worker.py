@@ -44,6 +44,7 @@ CONFIG = TrainingConfig(
     fine_tune_after=1,
     fine_tune_learning_rate=1e-3,
 )
+FROZEN = {"fine_tune_from": None, "fine_tune_after": 5, "fine_tune_learning_rate": 1e-5}
 
 
 def trainer(cache: Path, *, dropout: float = 0.5, **changes: Any) -> Trainer:
@@ -145,7 +146,7 @@ def main(folder: Path) -> None:
             "trained": run(trainer(folder, dropout=0.0)),
             "chance": torch.rand(1).item(),
             "resumed": resumed(folder),
-            "stopped": run(trainer(folder, learning_rate=0.0, fine_tune_from=None, patience=1)),
+            "stopped": run(trainer(folder, learning_rate=0.0, patience=1, **FROZEN)),
             "failure": failure(folder),
             "self-critical": self_critical_losses(folder),
         }
