@@ -52,8 +52,8 @@ class TrainingConfig:
     fine_tune_after: int = 5
     fine_tune_learning_rate: float = 1e-5
     self_critical_epochs: int = 0
-    self_critical_learning_rate: float = 1e-4
-    self_critical_samples: int = 2
+    self_critical_learning_rate: float = 3e-5
+    self_critical_samples: int = 4
     patience: int = 3
     seed: int = 1
 
