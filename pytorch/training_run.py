@@ -59,7 +59,7 @@ def run_training(
         "dataset": dataset.name,
         "root": dataset.root,
         "allow_missing": dataset.allow_missing,
-        "output": output,
+        "output": None if output == folder.checkpoint else output,  # a run folder may be moved
         "processes": process_count(),
         **config.flat(),
     }
