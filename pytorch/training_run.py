@@ -20,7 +20,7 @@ from pytorch.datasets import CaptionDataset, Example
 from pytorch.decoders import Decoder
 from pytorch.distributed import is_writer, process_count, writer_first
 from pytorch.encoders import Encoder
-from pytorch.model_card import model_card
+from pytorch.model_card import OF_A_TRAINING, model_card
 from pytorch.run_config import RunConfig
 from pytorch.run_folder import RunFolder
 from pytorch.split_data import split_data
@@ -77,6 +77,7 @@ def run_training(
         if config.model.init_from is not None:
             former = load_captioner(config.model.init_from, device=device)
             former.decoding = config.decoding
+            _check_recipes(former, config.model.init_from)
         encoder = former.encoder if former else load_encoder(config)
         if config.training.fine_tune_from is not None:
             encoder.layers_from(config.training.fine_tune_from)  # refuses an unknown one early
@@ -143,6 +144,16 @@ def _check_output(output: Path, folder: RunFolder, config: RunConfig) -> None:
             f"The checkpoint {output} would replace the one that training begins with, which "
             "--resume needs as well. Name another place for it."
         )
+
+
+def _check_recipes(former: Captioner, checkpoint: Path) -> None:
+    """Make sure, before any work, that the new model card can tell of the former trainings."""
+    for recipe in former.metrics.get("training", []):
+        if missing := OF_A_TRAINING - recipe.keys():
+            raise CheckpointError(
+                f"The checkpoint at {checkpoint} does not tell the {sorted(missing)[0]!r} of its "
+                "training, which belongs into the model card. Train it anew with this program."
+            )
 
 
 def _fingerprint(captioner: Captioner, *splits: Sequence[Example]) -> str:

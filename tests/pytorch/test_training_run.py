@@ -7,7 +7,7 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from pytorch.checkpoint_files import CheckpointError
-from pytorch.checkpoints import load_captioner
+from pytorch.checkpoints import load_captioner, save_checkpoint
 from pytorch.datasets import load_dataset
 from pytorch.encoders import Encoder, EncoderError
 from pytorch.evaluation import evaluate
@@ -162,6 +162,16 @@ def test_a_checkpoint_does_not_replace_the_one_it_began_with(trained, tmp_path):
     dataset, output, _, _ = trained
     with pytest.raises(CheckpointError, match="would replace the one that training begins with"):
         run(dataset, tmp_path / "run", cache=tmp_path, init_from=output, output=output)
+
+
+def test_a_checkpoint_that_does_not_tell_its_data_is_not_trained_further(trained, tmp_path):
+    dataset, output, _, _ = trained
+    captioner = load_captioner(output)
+    del captioner.metrics["training"][0]["terms"]
+    save_checkpoint(tmp_path / "old", captioner, model_card="")
+    with pytest.raises(CheckpointError, match="does not tell the 'terms' of its training"):
+        run(dataset, tmp_path / "run", cache=tmp_path / "cache", init_from=tmp_path / "old")
+    assert not (tmp_path / "cache").exists()
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="There is a GPU.")
