@@ -54,6 +54,10 @@ def coffee_jpeg(coffee) -> bytes:
 
 
 @pytest.fixture(autouse=True)
-def _media_in_temporary_folder(settings, tmp_path):
-    """Tests keep pictures in a folder of their own, and leave the one of the project alone."""
+def _folders_of_their_own(settings, tmp_path):
+    """Tests leave the project's folders alone, and do not depend on what is there.
+
+    That is the pictures that people sent, and the static files that `make run` has collected.
+    """
     settings.MEDIA_ROOT = tmp_path / "media"
+    settings.STATIC_ROOT = tmp_path / "staticfiles"
