@@ -1,5 +1,6 @@
 import csv
 import math
+import time
 
 import pytest
 import torch
@@ -100,6 +101,7 @@ def test_tensorboard_sees_an_epoch_once_that_was_repeated_after_a_kill(folder):
     history = [result(1), result(2), result(3, loss=0.5)]
     folder.write_log(history[:1])
     folder.write_log([result(1), result(2, loss=0.75)])
+    time.sleep(1)  # files of one second have no certain order, and no run is resumed so soon
     resumed = RunFolder(folder.path)
     resumed.write_log(history[:2])
     resumed.write_log(history)
