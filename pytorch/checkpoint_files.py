@@ -33,10 +33,10 @@ class CheckpointMissingError(CheckpointError):
     """There is no checkpoint where one was expected."""
 
 
-def verify_files(directory: Path) -> dict[str, Any]:
-    """Configuration of the checkpoint, once its files are known to be those it was written with.
+def read_config(directory: Path) -> dict[str, Any]:
+    """Configuration of the checkpoint, whose other files are not looked at.
 
-    Raises CheckpointMissingError where there is no checkpoint, CheckpointError where it is
+    Raises CheckpointMissingError where there is no checkpoint, CheckpointError where the file is
     damaged or of another format version.
     """
     if not (directory / CONFIG).is_file():
@@ -56,6 +56,16 @@ def verify_files(directory: Path) -> dict[str, Any]:
             f"The checkpoint at {directory} has format version {version!r}; this program reads "
             f"version {FORMAT_VERSION}. Train it anew, or use the program that wrote it."
         )
+    return config
+
+
+def verify_files(directory: Path) -> dict[str, Any]:
+    """Configuration of the checkpoint, once its files are known to be those it was written with.
+
+    Raises CheckpointMissingError where there is no checkpoint, CheckpointError where it is
+    damaged or of another format version.
+    """
+    config = read_config(directory)
     hashes = config.get("files")
     for name in HASHED:
         path = directory / name
@@ -126,17 +136,18 @@ def write_config(directory: Path, config: Mapping[str, Any]) -> None:
 
 
 class Replacement:
-    """A new directory that takes the place of `target` whole, or not at all.
+    """A new checkpoint that takes the place of the one at `target` whole, or not at all.
 
     Use as a context manager: fill the directory that it gives; on a clean exit it is renamed to
-    `target`, whose former content is removed. After an exception `target` is as it was.
+    `target`, whose former content is removed. After an exception `target` is as it was. Raises
+    CheckpointError where `target` holds anything else than a checkpoint.
     """
 
     def __init__(self, target: Path) -> None:
         self.target = target
 
     def __enter__(self) -> Path:
-        self.target.parent.mkdir(parents=True, exist_ok=True)
+        check_replaceable(self.target)
         self.temporary = Path(
             tempfile.mkdtemp(prefix=f".{self.target.name}-", dir=self.target.parent)
         )

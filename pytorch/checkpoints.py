@@ -25,7 +25,6 @@ from pytorch.checkpoint_files import (
     WEIGHTS,
     CheckpointError,
     Replacement,
-    check_replaceable,
     file_hash,
     read_json,
     verify_files,
@@ -51,7 +50,6 @@ def save_checkpoint(directory: Path, captioner: Captioner, *, model_card: str) -
     other is copied into the checkpoint. Raises CheckpointError where `directory` holds anything
     else than a checkpoint.
     """
-    check_replaceable(directory)
     encoder = captioner.encoder
     tensors = _prefixed("decoder.", captioner.decoder)
     if encoder.weights_source != "pretrained":

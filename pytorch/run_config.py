@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pytorch.bounds import check_at_least
-from pytorch.checkpoint_files import CheckpointError, verify_files
+from pytorch.checkpoint_files import CheckpointError, read_config
 from pytorch.decoders import DecoderConfig
 from pytorch.search import DecodingConfig
 from pytorch.training_config import TrainingConfig
@@ -141,7 +141,7 @@ def _of_checkpoint(directory: Path, given: Mapping[str, Any]) -> dict[str, Any]:
                 f"{option.name} is for a new model, and init_from trains that of {directory} "
                 "further as it is. Leave out one of the two."
             )
-    config = verify_files(directory)
+    config = read_config(directory)
     try:
         encoder = config["encoder"]
         described = {

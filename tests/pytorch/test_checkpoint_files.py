@@ -11,6 +11,7 @@ from pytorch.checkpoint_files import (
     check_replaceable,
     verify_files,
     write_config,
+    write_json,
 )
 
 
@@ -94,19 +95,24 @@ def test_a_place_below_a_file_is_refused(tmp_path):
         check_replaceable(tmp_path / "file" / "mine")
 
 
+def fill(directory, content):
+    write_json(directory / "config.json", {"format_version": 1})
+    (directory / content).write_text(content)
+
+
 def test_a_replacement_takes_the_place_of_the_old_directory_whole(tmp_path):
     target = tmp_path / "target"
     for content in ("old", "new"):
         with Replacement(target) as directory:
-            (directory / content).write_text(content)
-    assert [path.name for path in target.iterdir()] == ["new"]
+            fill(directory, content)
+    assert {path.name for path in target.iterdir()} == {"config.json", "new"}
     assert [path.name for path in tmp_path.iterdir()] == ["target"]
 
 
 def test_a_failed_replacement_leaves_the_old_directory(tmp_path):
     target = tmp_path / "target"
     with Replacement(target) as directory:
-        (directory / "old").write_text("old")
+        fill(directory, "old")
 
     def fail():
         with Replacement(target) as directory:
@@ -115,5 +121,14 @@ def test_a_failed_replacement_leaves_the_old_directory(tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         fail()
-    assert [path.name for path in target.iterdir()] == ["old"]
+    assert {path.name for path in target.iterdir()} == {"config.json", "old"}
+    assert [path.name for path in tmp_path.iterdir()] == ["target"]
+
+
+def test_a_replacement_leaves_what_is_no_checkpoint(tmp_path):
+    (tmp_path / "target").mkdir()
+    (tmp_path / "target" / "mine").write_text("dear to me")
+    with pytest.raises(CheckpointError, match="holds something else"):
+        Replacement(tmp_path / "target").__enter__()
+    assert (tmp_path / "target" / "mine").read_text() == "dear to me"
     assert [path.name for path in tmp_path.iterdir()] == ["target"]
