@@ -5,26 +5,26 @@ Each raises ValueError for the first field out of bounds, and for one that is no
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 
 def check_at_least(config: object, bound: int, *names: str) -> None:
     """Refuse values below `bound`."""
-    for name in names:
-        value = getattr(config, name)
-        if not value >= bound:
-            raise ValueError(f"{name} must be at least {bound}, not {value}.")
+    _check(config, names, f"at least {bound}", lambda value: value >= bound)
 
 
 def check_positive(config: object, *names: str) -> None:
     """Refuse zero and values below it."""
-    for name in names:
-        value = getattr(config, name)
-        if not value > 0:
-            raise ValueError(f"{name} must be above 0, not {value}.")
+    _check(config, names, "above 0", lambda value: value > 0)
 
 
 def check_shares(config: object, *names: str) -> None:
     """Refuse values below zero, and one and values above it."""
+    _check(config, names, "at least 0 and below 1", lambda value: 0 <= value < 1)
+
+
+def _check(config: object, names: Iterable[str], rule: str, holds: Callable[[float], bool]) -> None:
     for name in names:
         value = getattr(config, name)
-        if not 0 <= value < 1:
-            raise ValueError(f"{name} must be at least 0 and below 1, not {value}.")
+        if not holds(value):
+            raise ValueError(f"{name} must be {rule}, not {value}.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from pytorch.bounds import check_at_least, check_positive, check_shares
 from pytorch.schedules import SCHEDULES, warm_up
@@ -72,13 +72,10 @@ class TrainingConfig:
                 f"fine_tune_after must be at least 0 and below epochs, which is {self.epochs}, "
                 f"not {self.fine_tune_after}."
             )
-        for field in fields(self):
-            needed = PARTNERS.get(field.name)
-            is_chosen = getattr(self, field.name) != field.default
-            if needed is not None and is_chosen and not getattr(self, needed):
-                raise ValueError(
-                    f"{field.name} is of no use without {needed}. Give both, or neither."
-                )
+        for name, needed in PARTNERS.items():
+            is_chosen = getattr(self, name) != getattr(TrainingConfig, name)  # its default
+            if is_chosen and not getattr(self, needed):
+                raise ValueError(f"{name} is of no use without {needed}. Give both, or neither.")
         if self.schedule not in SCHEDULES:
             raise ValueError(
                 f"There is no schedule {self.schedule!r}; choose one of {', '.join(SCHEDULES)}."

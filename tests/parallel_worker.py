@@ -31,7 +31,7 @@ from pytorch.features import RegionFeatures
 from pytorch.self_critical import SelfCritical
 from pytorch.training import Trainer, TrainingError
 from pytorch.training_config import TrainingConfig
-from tests.tiny import tiny_shapes
+from tests.tiny import FROZEN, tiny_shapes
 
 CONFIG = TrainingConfig(
     epochs=3,
@@ -44,7 +44,6 @@ CONFIG = TrainingConfig(
     fine_tune_after=1,
     fine_tune_learning_rate=1e-3,
 )
-FROZEN = {"fine_tune_from": None, "fine_tune_after": 5, "fine_tune_learning_rate": 1e-5}
 
 
 def trainer(cache: Path, *, dropout: float = 0.5, **changes: Any) -> Trainer:

@@ -16,11 +16,17 @@ from pytorch.search import DecodingConfig
 from pytorch.shapes import load_shapes
 from pytorch.split_data import SplitData, split_data
 from pytorch.tokenization import tokenize
+from pytorch.training_config import TrainingConfig
 from pytorch.transforms import Preprocessing
 from pytorch.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 WORDS = ["a", "the", "dog", "cat", "runs", "sits", "on", "in", "grass", "snow"]
 WORDS += ["red", "black", "small", "person"]
+# What takes fine-tuning out of a training configuration.
+FROZEN = {
+    name: getattr(TrainingConfig, name)
+    for name in ("fine_tune_from", "fine_tune_after", "fine_tune_learning_rate")
+}
 END_BIAS = 1.0  # so that some captions end early and some do not
 
 

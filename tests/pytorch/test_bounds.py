@@ -11,6 +11,7 @@ NAN = float("nan")
     ("check", "good", "bad", "message"),
     [
         (lambda config, *names: check_at_least(config, 1, *names), 1, 0, "at least 1"),
+        (lambda config, *names: check_at_least(config, 1, *names), 1, NAN, "at least 1"),
         (check_positive, 0.1, 0, "above 0"),
         (check_positive, 0.1, NAN, "above 0"),
         (check_shares, 0, -0.1, "at least 0 and below 1"),

@@ -14,7 +14,7 @@ from pytorch.images import ImageFiles
 from pytorch.split_data import SplitData
 from pytorch.training import Trainer, TrainingError
 from pytorch.training_config import TrainingConfig
-from tests.tiny import tiny_captioner, tiny_shapes
+from tests.tiny import FROZEN, tiny_captioner, tiny_shapes
 
 EXAMPLES = tuple(
     Example(f"{first}{second}.jpg", (f"a {first} {second}", f"the {second} is {first}"))
@@ -162,8 +162,7 @@ class TestFineTuning:
 
         tuned = losses_of(fine_tune_after=0, fine_tune_learning_rate=0.0)
         # On disk they are in half precision, with a relative error of 2**-11 at most.
-        usual = {"fine_tune_after": 5, "fine_tune_learning_rate": 1e-5}
-        assert tuned == pytest.approx(losses_of(fine_tune_from=None, **usual), rel=1e-4)
+        assert tuned == pytest.approx(losses_of(**FROZEN), rel=1e-4)
 
     def test_every_epoch_is_scored_as_its_checkpoint_would_be(self, tmp_path):
         learner = self.trainer(tmp_path / "cache")
