@@ -62,14 +62,13 @@ class CaptionDataset:
             DatasetError: There is no such split, listing those there are, or none of its images
                 can be used.
         """
-        if name not in self.splits and self.skipped.get(name):
+        if name in self.splits:
+            return self.splits[name]
+        if self.skipped.get(name):
             raise DatasetError(self.skipped_sentence(name))
-        if name not in self.splits:
-            raise DatasetError(
-                f"{self.name} in {self.root} has no split {name!r}; "
-                f"it has: {', '.join(self.splits)}."
-            )
-        return self.splits[name]
+        raise DatasetError(
+            f"{self.name} in {self.root} has no split {name!r}; it has: {', '.join(self.splits)}."
+        )
 
     def image_names(self, split: str) -> list[str]:
         """The images of a split, and then those of it that are left out."""

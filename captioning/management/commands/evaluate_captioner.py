@@ -102,8 +102,9 @@ class Command(BaseCommand):
     def _evaluate(self, dataset: CaptionDataset, options: dict[str, Any]) -> None:
         split = options["split"]
         dataset.split(split)  # a wrong name is told before a model is loaded
+        ids = image_ids(dataset.image_names(split))
         if options["score_results"]:
-            captioned = read_captions(options["score_results"], dataset, split)
+            captioned = read_captions(options["score_results"], ids, dataset, split)
         else:
             captioned = generate(
                 options["checkpoint"] or settings.CAPTIONER_CHECKPOINT,
@@ -111,7 +112,6 @@ class Command(BaseCommand):
                 split,
                 decoding=_given(options),
             )
-        ids = image_ids(dataset.image_names(split))
         if options["results_json"]:
             images = (example.image for example in captioned.examples)
             captions = dict(zip(images, captioned.captions, strict=True))
@@ -137,12 +137,14 @@ class Command(BaseCommand):
             options["gallery"].write_text(page, encoding="utf-8")
 
 
-def read_captions(path: Path, dataset: CaptionDataset, split: str) -> Captioned:
+def read_captions(
+    path: Path, ids: Mapping[str, int], dataset: CaptionDataset, split: str
+) -> Captioned:
     """Captions of a split from a file in the COCO results format.
 
     Images without a caption are left out where the data set allows it. Raises ResultsError.
     """
-    captions = read_results(path, image_ids(dataset.image_names(split)))
+    captions = read_results(path, ids)
     absent = [each.image for each in dataset.split(split) if each.image not in captions]
     if absent and not dataset.allow_missing:
         raise ResultsError(

@@ -172,7 +172,8 @@ def test_captions_of_the_images_that_could_be_read_are_scored_again(base_dir):
     (root / "Flickr8k_Dataset" / "dev-blue-0.jpg").write_bytes(b"no picture")
     results, ours, theirs = (base_dir / name for name in ["r.json", "ours.json", "theirs.json"])
     printed = evaluate("--allow-missing", "--results-json", results, "--output", ours)
-    with pytest.raises(CommandError, match=r"no caption for some images .*'dev-blue-0\.jpg'"):
+    message = r"no caption for some images .*\(1 in all, the first is 'dev-blue-0\.jpg'\)"
+    with pytest.raises(CommandError, match=message):
         evaluate("--score-results", results)
     scored = ("--allow-missing", "--score-results", results, "--output", theirs)
     assert evaluate(*scored) == printed
@@ -182,6 +183,13 @@ def test_captions_of_the_images_that_could_be_read_are_scored_again(base_dir):
     # An image that is not here at all changes neither the others' ids nor what is said of them.
     (root / "Flickr8k_Dataset" / "dev-blue-0.jpg").unlink()
     assert evaluate(*scored) == printed
+
+
+def test_a_file_without_captions_is_refused(base_dir):
+    write_colours(base_dir / "data" / "flickr8k")
+    (base_dir / "results.json").write_text("[]")
+    with pytest.raises(CommandError, match=r"no caption for some images .*\(4 in all, the first"):
+        evaluate("--score-results", base_dir / "results.json")
 
 
 def test_captions_of_images_that_are_not_here_are_not_scored(base_dir):
