@@ -136,7 +136,7 @@ def test_stopped_with_ctrl_c_before_the_first_epoch_there_is_nothing_to_resume(b
         *("--data-root", write_colours(base_dir / "colours"), "--run", base_dir / "run"),
     ]
     with subprocess.Popen(command, cwd=PROJECT, stderr=subprocess.PIPE, text=True) as process:
-        while not (base_dir / "run" / "config.json").exists():
+        while process.poll() is None and not (base_dir / "run" / "config.json").exists():
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
