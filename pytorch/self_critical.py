@@ -105,8 +105,8 @@ def self_critical_loss(
     """Loss of one batch of images, from their region features (B, R, C) and rows in the split.
 
     A decoder in training mode drops out units as it does in teacher forcing, in the greedy captions
-    too, so that they are no better than the samples for that reason alone. (On Flickr8k it made no
-    difference: after an epoch CIDEr-D on dev was 0.547, and 0.543 with whole greedy captions.) The
+    too, so that they are no better than the samples for that reason alone. (On Flickr8k it made
+    little difference: after an epoch CIDEr-D on dev was 0.547, and 0.543 without that.) The
     gradient is taken of the very pass that drew the samples: another pass would drop other units,
     and be another distribution than the one they were drawn from.
     """
