@@ -18,10 +18,10 @@ import skimage.data
 import torch
 from PIL import Image
 
-from pytorch.checkpoints import load_captioner
-from pytorch.search import DecodingConfig
+from pytorch.model.checkpoint import load_captioner
+from pytorch.model.search import DecodingConfig
 
-CHECKPOINT = Path(__file__).resolve().parent.parent / "pytorch/checkpoints/flickr8k-attention"
+CHECKPOINT = Path(__file__).resolve().parent.parent / "pytorch/shipped/flickr8k-attention"
 REPEATS = 9
 
 

@@ -16,8 +16,8 @@ from multiprocessing.connection import Connection
 
 import torch
 
-from pytorch.encoders import ENCODERS, Encoder
-from pytorch.features import BATCH_SIZE
+from pytorch.data.features import BATCH_SIZE
+from pytorch.model.encoders import ENCODERS, Encoder
 
 DEFAULT = "resnet101"
 TURNS = 5

@@ -16,17 +16,17 @@ from tempfile import TemporaryDirectory
 
 import torch
 
-from pytorch.caption_dataset import Example
-from pytorch.checkpoints import load_captioner
-from pytorch.datasets import load_dataset
-from pytorch.evaluation import generate_captions
-from pytorch.metrics import score_captions
-from pytorch.run_config import RunConfig, run_config
-from pytorch.run_folder import RunFolder
-from pytorch.split_data import split_data
-from pytorch.tokenization import tokenize
-from pytorch.training import EpochResult
-from pytorch.training_run import run_training
+from pytorch.data.caption_dataset import Example
+from pytorch.data.datasets import load_dataset
+from pytorch.data.prepared import prepare_split
+from pytorch.evaluation.evaluate import generate_captions
+from pytorch.evaluation.metrics import score_captions
+from pytorch.model.checkpoint import load_captioner
+from pytorch.model.tokenization import tokenize
+from pytorch.training.run import run_training
+from pytorch.training.run_config import RunConfig, run_config
+from pytorch.training.run_folder import RunFolder
+from pytorch.training.trainer import EpochResult
 
 RECIPE = Path(__file__).with_suffix(".toml")
 
@@ -72,7 +72,7 @@ def main() -> None:
         seconds = time.perf_counter() - start
         processor_seconds = time.process_time() - processor_start
         captioner = load_captioner(run.checkpoint)
-        test = split_data(dataset, "test", captioner.encoder, cache, device=captioner.device)
+        test = prepare_split(dataset, "test", captioner.encoder, cache, device=captioner.device)
         captions = generate_captions(captioner, test.features)
     scores = score_captions(captions, [example.captions for example in test.examples])
     print(f"from nothing to a checkpoint: {seconds:.0f} s, {torch.get_num_threads()} threads")

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import io
-import os
-import shutil
-import tempfile
 from pathlib import Path
 
 from captioning.metadata import CONTAINERS, SIDECAR_SUFFIX, described, description_of, xmp
-from captioning.photographs import format_of
+from pytorch.files.atomic import write_file
+from pytorch.files.photographs import format_of
 
 BACKUP_SUFFIX = ".orig"
 
@@ -46,21 +44,6 @@ def describe_file(path: Path, description: str, *, backup: bool, overwrite: bool
         target.open("r+b").close()
         kept = target.with_name(target.name + BACKUP_SUFFIX)
         if backup and not kept.exists():
-            _write(kept, target.read_bytes(), like=path)
-    _write(target, changed, like=path)
+            write_file(kept, target.read_bytes(), mode_of=path)
+    write_file(target, changed, mode_of=path)
     return target
-
-
-def _write(path: Path, content: bytes, *, like: Path) -> None:
-    """Write a file under another name first; it gets the permissions of the file `like`."""
-    descriptor, name = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        shutil.copymode(like, name)
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise

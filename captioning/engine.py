@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from PIL import Image
 
-from pytorch.checkpoint_files import (
+from pytorch.files.photographs import Photograph
+from pytorch.model.checkpoint_files import (
     MODEL_CARD,
     CheckpointError,
     CheckpointMissingError,
@@ -21,10 +21,11 @@ from pytorch.checkpoint_files import (
 )
 
 if TYPE_CHECKING:
-    from pytorch.captioner import Caption, Captioner
-    from pytorch.search import DecodingConfig
+    from pytorch.model.captioner import Caption, Captioner
+    from pytorch.model.search import DecodingConfig
 
 __all__ = [
+    "Caption",
     "CheckpointError",
     "CheckpointMissingError",
     "Decoding",
@@ -93,9 +94,9 @@ def get_captioner() -> Captioner:
 
 
 def caption_photographs(
-    photographs: Sequence[Image.Image], decoding: Decoding | None = None
+    photographs: Sequence[Photograph], decoding: Decoding | None = None
 ) -> list[Caption]:
-    """Caption each RGB image.
+    """Caption each photograph.
 
     Raises EngineError.
     """
@@ -103,7 +104,8 @@ def caption_photographs(
     decoding = decoding or Decoding()
     try:
         with _captioning:
-            captions = captioner.caption(photographs, decoding=_search_for(decoding, captioner))
+            images = [photograph.image for photograph in photographs]
+            captions = captioner.caption(images, decoding=_search_for(decoding, captioner))
     except (MemoryError, RuntimeError) as error:  # torch reports a full GPU as a RuntimeError
         raise EngineError(
             "The photograph could not be captioned just now. Please try again in a minute.",
@@ -158,7 +160,7 @@ def _with_candidates(caption: Caption, most: int | None) -> Caption:
 @functools.lru_cache(maxsize=1)
 def _load(directory: Path) -> Captioner:
     # Here and not above: importing torch takes seconds, which `migrate` and the like need not pay.
-    from pytorch.checkpoints import load_captioner  # noqa: PLC0415
+    from pytorch.model.checkpoint import load_captioner  # noqa: PLC0415
 
     try:
         return load_captioner(directory)

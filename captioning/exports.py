@@ -16,7 +16,7 @@ from django.utils.text import get_valid_filename
 
 from captioning.metadata import CONTAINERS, SIDECAR_SUFFIX, MetadataError, described, xmp
 from captioning.models import Caption, Picture
-from captioning.photographs import FORMATS
+from pytorch.files.photographs import FORMATS
 
 COLUMNS = (
     "name",

@@ -7,17 +7,17 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.core.files.base import File
-from PIL import Image
 
 from captioning import engine
-from captioning.photographs import (
+from captioning.uploads import MAX_UPLOAD_BYTES
+from pytorch.files.photographs import (
     FORMATS_IN_WORDS,
     MAX_PIXELS,
     MEDIA_TYPES,
+    Photograph,
     PhotographError,
     open_photograph,
 )
-from captioning.uploads import MAX_UPLOAD_BYTES
 
 MAX_MEGABYTES = MAX_UPLOAD_BYTES // 1_000_000
 MAX_BEAM_SIZE = 10
@@ -27,15 +27,15 @@ DEFAULT_TOP_P = 0.9
 
 
 class PhotographField(forms.FileField):
-    """An uploaded file whose cleaned value is the upright RGB image in it.
+    """An uploaded file whose cleaned value is the Photograph in it.
 
     Its errors have the codes `missing` and `too_large_bytes`, and those of PhotographError.
     """
 
     widget = forms.FileInput(attrs={"accept": ",".join(MEDIA_TYPES)})
 
-    def clean(self, data: File[bytes] | None, initial: Any = None) -> Image.Image:
-        """Return the image, or raise a ValidationError."""
+    def clean(self, data: File[bytes] | None, initial: Any = None) -> Photograph:
+        """Return the photograph, or raise a ValidationError."""
         if data is None:
             raise ValidationError("Choose a photograph first.", code="missing")
         if data.size is None or data.size > MAX_UPLOAD_BYTES:

@@ -5,7 +5,6 @@ Functions take pictures that the caller may reach; `owners.pictures_of` finds th
 
 from __future__ import annotations
 
-import hashlib
 import re
 import secrets
 from typing import Any
@@ -13,12 +12,12 @@ from typing import Any
 from django.core.files.base import ContentFile, File
 from django.db import IntegrityError, transaction
 from django.utils import timezone
-from PIL import Image
 
 from captioning import engine
 from captioning.caption_data import caption_data
 from captioning.models import Caption, Checkpoint, Owner, Picture
-from captioning.photographs import FORMATS, SHOWN_SIDE, format_of, jpeg
+from captioning.renditions import SHOWN_SIDE, jpeg
+from pytorch.files.photographs import FORMATS, Photograph
 
 THUMBNAIL_SIDE = 480
 CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -26,11 +25,10 @@ CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 def keep(
     owner: Owner,
-    photograph: Image.Image,
-    file: File[bytes],
+    photograph: Photograph,
     decoding: engine.Decoding | None = None,
 ) -> Picture:
-    """Caption the photograph, and keep it with the file it was read from.
+    """Caption the photograph, and keep it with its file.
 
     What the owner keeps already is not stored again, and what was said of the same pixels, by the
     same model under the same settings, is not computed again.
@@ -38,14 +36,14 @@ def keep(
     Raises EngineError; then nothing is kept.
     """
     decoding = decoding or engine.Decoding()
-    pixel_hash = hash_pixels(photograph)
     checkpoint = current_checkpoint()
     settings = engine.decoding_settings(decoding)
-    data = _known_caption(pixel_hash, checkpoint, settings) or describe(photograph, decoding)
+    known = _known_caption(photograph.pixel_hash, checkpoint, settings)
+    data = known or describe(photograph, decoding)
     with transaction.atomic():
-        picture = owner.pictures.filter(pixel_hash=pixel_hash).first()
+        picture = owner.pictures.filter(pixel_hash=photograph.pixel_hash).first()
         if picture is None:
-            picture = _store(owner, photograph, file, pixel_hash)
+            picture = _store(owner, photograph)
         picture.captions.update_or_create(
             checkpoint=checkpoint,
             settings=settings,
@@ -56,7 +54,7 @@ def keep(
     return picture
 
 
-def describe(photograph: Image.Image, decoding: engine.Decoding) -> dict[str, Any]:
+def describe(photograph: Photograph, decoding: engine.Decoding) -> dict[str, Any]:
     """Caption the photograph as plain data, and keep nothing. Raises EngineError."""
     [caption] = engine.caption_photographs([photograph], decoding)
     return caption_data(caption)
@@ -97,13 +95,6 @@ def current_checkpoint() -> Checkpoint:
     return checkpoint
 
 
-def hash_pixels(photograph: Image.Image) -> str:
-    """SHA-256 of an RGB image's size and pixels, in hexadecimal."""
-    digest = hashlib.sha256(f"{photograph.width} x {photograph.height} ".encode())
-    digest.update(photograph.tobytes())
-    return digest.hexdigest()
-
-
 def _known_caption(
     pixel_hash: str, checkpoint: Checkpoint, settings: dict[str, Any]
 ) -> dict[str, Any] | None:
@@ -114,21 +105,25 @@ def _known_caption(
     return known.values_list("data", flat=True).first()
 
 
-def _store(owner: Owner, photograph: Image.Image, file: File[bytes], pixel_hash: str) -> Picture:
+def _store(owner: Owner, photograph: Photograph) -> Picture:
     """Write the files and the row; if another request was faster, return its picture."""
-    file_format = format_of(file)
+    file = File(photograph.file)
+    file.seek(0)
     name = (file.name or "").replace("\\", "/").rsplit("/", 1)[-1]
     picture = Picture(
         owner=owner,
-        pixel_hash=pixel_hash,
+        pixel_hash=photograph.pixel_hash,
         name=name[-255:],
-        format=file_format,
+        format=photograph.format,
         width=photograph.width,
         height=photograph.height,
     )
     try:
-        picture.original.save(f"original{FORMATS[file_format][0]}", file, save=False)
-        shown, thumbnail = jpeg(photograph, SHOWN_SIDE), jpeg(photograph, THUMBNAIL_SIDE)
+        picture.original.save(f"original{FORMATS[photograph.format][0]}", file, save=False)
+        shown, thumbnail = (
+            jpeg(photograph.image, SHOWN_SIDE),
+            jpeg(photograph.image, THUMBNAIL_SIDE),
+        )
         picture.shown.save("shown.jpg", ContentFile(shown), save=False)
         picture.thumbnail.save("thumbnail.jpg", ContentFile(thumbnail), save=False)
         with transaction.atomic():
@@ -136,7 +131,7 @@ def _store(owner: Owner, photograph: Image.Image, file: File[bytes], pixel_hash:
     except Exception as error:
         delete_files(picture)
         if isinstance(error, IntegrityError):
-            return owner.pictures.get(pixel_hash=pixel_hash)
+            return owner.pictures.get(pixel_hash=photograph.pixel_hash)
         raise
     return picture
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import Any, cast
+from typing import Any
 
-from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
@@ -17,7 +16,7 @@ from captioning.forms import DecodingForm, PhotographForm
 from captioning.markdown import render_markdown
 from captioning.models import Picture
 from captioning.owners import owner_of, remember_visitor
-from captioning.photographs import jpeg_data_uri, shown_copy
+from captioning.renditions import jpeg_data_uri, shown_copy
 
 logger = logging.getLogger(__name__)
 
@@ -67,9 +66,7 @@ def model_card(request: HttpRequest) -> HttpResponse:
 
 def _keep(request: HttpRequest, form: PhotographForm) -> Picture:
     """Keep the photograph of a valid form with its caption; raises EngineError."""
-    file = cast(UploadedFile, request.FILES["photograph"])
-    photograph = form.cleaned_data["photograph"]
-    return library.keep(owner_of(request), photograph, file, form.decoding)
+    return library.keep(owner_of(request), form.cleaned_data["photograph"], form.decoding)
 
 
 def _caption(form: PhotographForm) -> dict[str, Any]:
@@ -79,7 +76,7 @@ def _caption(form: PhotographForm) -> dict[str, Any]:
 
 def _result(form: PhotographForm, caption: dict[str, Any]) -> dict[str, Any]:
     """The photograph of a valid form and its caption, as the templates show them."""
-    shown = shown_copy(form.cleaned_data["photograph"])
+    shown = shown_copy(form.cleaned_data["photograph"].image)
     return {
         "caption": caption,
         "captioner": engine.get_captioner(),

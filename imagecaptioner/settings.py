@@ -24,7 +24,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 # Captioning
 
 CAPTIONER_CHECKPOINT = read_path(
-    "CAPTIONER_CHECKPOINT", default=BASE_DIR / "pytorch" / "checkpoints" / "flickr8k-attention"
+    "CAPTIONER_CHECKPOINT", default=BASE_DIR / "pytorch" / "shipped" / "flickr8k-attention"
 )
 
 # Whether the API serves callers without an account, as the pages do.

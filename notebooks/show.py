@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from IPython.display import HTML
 
-from pytorch.html_report import Html, element, page
+from pytorch.evaluation.html_report import Html, element, page
 
 
 def show(title: str, *parts: Html, height: int) -> HTML:

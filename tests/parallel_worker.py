@@ -1,4 +1,4 @@
-"""What each of several processes does in tests/pytorch/test_distributed.py.
+"""What each of several processes does in tests/pytorch/training/test_distributed.py.
 
 python -m torch.distributed.run --standalone --nproc-per-node 2 -m tests.parallel_worker FOLDER
 """
@@ -15,30 +15,30 @@ from typing import Any
 import numpy as np
 import torch
 
-from pytorch import self_critical
-from pytorch.distributed import (
-    from_all,
-    from_writer,
-    is_writer,
-    mean_over_processes,
-    own_share,
-    process_count,
-    process_number,
+from pytorch.data.features import RegionFeatures
+from pytorch.training import self_critical
+from pytorch.training.distributed import (
+    all_gather,
+    broadcast_from_main,
+    is_main_process,
+    main_process_first,
+    mean_over_ranks,
+    own_shard,
     processes,
-    writer_first,
+    rank,
+    world_size,
 )
-from pytorch.features import RegionFeatures
-from pytorch.self_critical import SelfCritical
-from pytorch.training import Trainer, TrainingError
-from pytorch.training_config import TrainingConfig
+from pytorch.training.self_critical import SelfCritical
+from pytorch.training.trainer import Trainer, TrainingError
+from pytorch.training.training_config import TrainingConfig
 from tests.tiny import FROZEN, tiny_shapes
 
 CONFIG = TrainingConfig(
     epochs=3,
     batch_size=13,  # of 40 captions, so that the last batch has a single one
-    accumulate=2,
+    accumulation_steps=2,
     attention_penalty=1.0,
-    average_decay=0.5,
+    ema_decay=0.5,
     patience=9,
     fine_tune_from="19",
     fine_tune_after=1,
@@ -47,7 +47,7 @@ CONFIG = TrainingConfig(
 
 
 def trainer(cache: Path, *, dropout: float = 0.5, **changes: Any) -> Trainer:
-    with writer_first():
+    with main_process_first():
         captioner, train, dev = tiny_shapes(cache, dropout=dropout)
     config = dataclasses.replace(CONFIG, **changes)
     return Trainer(captioner, train=train, dev=dev, config=config)
@@ -85,7 +85,7 @@ def resumed(cache: Path) -> list[dict[str, Any]]:
 def failure(cache: Path) -> str:
     """What the trainer says when the features of the last process alone are not numbers."""
     learner = trainer(cache)
-    if not is_writer():
+    if not is_main_process():
         features = learner.train_data.features
         undefined = np.full((len(features), 4, 1280), np.nan, np.float16)
         broken = RegionFeatures(features.names, undefined)
@@ -116,16 +116,16 @@ def self_critical_losses(cache: Path) -> dict[str, Any]:
         return count
 
     losses = []
-    for mean in (mean_over_processes, alone):
-        self_critical.mean_over_processes = mean
-        torch.manual_seed(process_number())
+    for mean in (mean_over_ranks, alone):
+        self_critical.mean_over_ranks = mean
+        torch.manual_seed(rank())
         losses.append(objective.loss(learner.decoder.eval(), rows).item())
     return {"rows": rows, "loss": losses[0], "alone": losses[1], "words": words[0].item()}
 
 
 def found_in_turn(path: Path) -> bool:
     """Whether the file is there before this process makes it, slowly."""
-    with writer_first():
+    with main_process_first():
         found = path.exists()
         time.sleep(0.2)
         path.touch()
@@ -136,20 +136,20 @@ def main(folder: Path) -> None:
     torch.set_num_threads(1)
     with processes():
         results = {
-            "count": process_count(),
-            "shares": [own_share(list(range(size))) for size in (5, 2, 1)],
-            "from_all": from_all(process_number() * 10),
-            "from_writer": from_writer(lambda: process_number() * 10 + 7),
-            "mean": mean_over_processes(torch.tensor(float(process_number()))).item(),
+            "count": world_size(),
+            "shares": [own_shard(list(range(size))) for size in (5, 2, 1)],
+            "all_gather": all_gather(rank() * 10),
+            "broadcast_from_main": broadcast_from_main(lambda: rank() * 10 + 7),
+            "mean": mean_over_ranks(torch.tensor(float(rank()))).item(),
             "found": found_in_turn(folder / "mark"),
             "trained": run(trainer(folder, dropout=0.0)),
-            "chance": torch.rand(1).item(),
+            "rng_state": torch.rand(1).item(),
             "resumed": resumed(folder),
             "stopped": run(trainer(folder, learning_rate=0.0, patience=1, **FROZEN)),
             "failure": failure(folder),
             "self-critical": self_critical_losses(folder),
         }
-        torch.save(results, folder / f"{process_number()}.pt")
+        torch.save(results, folder / f"{rank()}.pt")
 
 
 if __name__ == "__main__":

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from django.core.management import get_commands, load_command_class
 
-from pytorch.datasets import DATASETS
-from pytorch.decoders import INJECTIONS
-from pytorch.encoders import ENCODERS
-from pytorch.metrics import METRICS
+from pytorch.data.datasets import DATASETS
+from pytorch.evaluation.metrics import METRICS
+from pytorch.model.decoders import INJECTIONS
+from pytorch.model.encoders import ENCODERS
 
 PROJECT = Path(__file__).resolve().parent.parent
 DOCUMENTS = [
@@ -89,7 +89,7 @@ def test_folders_and_files_named_in_the_design_exist():
         PROJECT,
         PROJECT / "pytorch",
         PROJECT / "static/js",
-        PROJECT / "pytorch/checkpoints/flickr8k-attention",
+        PROJECT / "pytorch/shipped/flickr8k-attention",
     ]
     missing = [name for name in names if not any((place / name).exists() for place in places)]
     assert missing == []

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torchvision.models import get_model_weights
 
-from pytorch.encoders import ENCODERS, Encoder
+from pytorch.model.encoders import ENCODERS, Encoder
 from tests.published import published_file
 
 TEXT = (Path(__file__).resolve().parent.parent / "docs" / "encoders.md").read_text("utf-8")

@@ -8,17 +8,17 @@ from typing import Any
 
 import torch
 
-from pytorch.captioner import Captioner
-from pytorch.checkpoints import save_checkpoint
-from pytorch.decoders import Decoder, DecoderConfig
-from pytorch.encoders import Encoder
-from pytorch.search import DecodingConfig
-from pytorch.shapes import load_shapes
-from pytorch.split_data import SplitData, split_data
-from pytorch.tokenization import tokenize
-from pytorch.training_config import TrainingConfig
-from pytorch.transforms import Preprocessing
-from pytorch.vocabulary import SPECIAL_TOKENS, Vocabulary
+from pytorch.data.prepared import PreparedSplit, prepare_split
+from pytorch.data.shapes import load_shapes
+from pytorch.model.captioner import Captioner
+from pytorch.model.checkpoint import save_checkpoint
+from pytorch.model.decoders import Decoder, DecoderConfig
+from pytorch.model.encoders import Encoder
+from pytorch.model.search import DecodingConfig
+from pytorch.model.tokenization import tokenize
+from pytorch.model.transforms import Preprocessing
+from pytorch.model.vocabulary import SPECIAL_TOKENS, Vocabulary
+from pytorch.training.training_config import TrainingConfig
 
 WORDS = ["a", "the", "dog", "cat", "runs", "sits", "on", "in", "grass", "snow"]
 WORDS += ["red", "black", "small", "person"]
@@ -110,7 +110,7 @@ def save_tiny_checkpoint(directory: Path, injection: str = "attention") -> Path:
 
 def tiny_shapes(
     cache_dir: Path, *, flip: bool = False, dropout: float = 0.5
-) -> tuple[Captioner, SplitData, SplitData]:
+) -> tuple[Captioner, PreparedSplit, PreparedSplit]:
     """A random captioner of eight drawn images to train on and four as dev, and these two splits.
 
     Its encoder is random too, and sees 64 pixels only.
@@ -133,7 +133,7 @@ def tiny_shapes(
         decoding=DecodingConfig(beam_size=2, max_words=8),
     )
     train, dev = (
-        split_data(dataset, split, encoder, cache_dir, device=captioner.device, flip=flips)
+        prepare_split(dataset, split, encoder, cache_dir, device=captioner.device, flip=flips)
         for split, flips in (("train", flip), ("dev", False))
     )
     return captioner, train, dev

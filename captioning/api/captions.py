@@ -130,7 +130,7 @@ def _result(request: HttpRequest, submission: Submission, file: File[bytes]) -> 
         return result | {"problem": problem.data}
     if not submission.keep:
         return result | {"caption": library.describe(photograph, submission.decoding)}
-    picture = library.keep(owner_of(request), photograph, file, submission.decoding)
+    picture = library.keep(owner_of(request), photograph, submission.decoding)
     return result | {"id": picture.pk, "caption": picture.caption.data}
 
 

@@ -12,13 +12,13 @@ from django.http import HttpRequest, JsonResponse
 from django.http.multipartparser import MultiPartParserError
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
-from PIL import Image
 
 from captioning import engine, library
 from captioning.api.authentication import is_served
 from captioning.api.problems import ProblemError, problem_of
 from captioning.engine import EngineError
 from captioning.forms import PhotographField
+from pytorch.files.photographs import Photograph
 
 PREDICTIONS = 3
 
@@ -44,7 +44,7 @@ def predict(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"status": "ok", "predictions": predictions})
 
 
-def _captions(photograph: Image.Image) -> list[dict[str, Any]]:
+def _captions(photograph: Photograph) -> list[dict[str, Any]]:
     """The best captions, most probable first. Raises EngineError."""
     own_beam_size = engine.get_captioner().decoding.beam_size
     decoding = engine.Decoding(beam_size=max(own_beam_size, PREDICTIONS), candidates=PREDICTIONS)

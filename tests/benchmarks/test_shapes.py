@@ -1,7 +1,7 @@
 import pytest
 
 from benchmarks.shapes import exact_match, recipe
-from pytorch.caption_dataset import Example
+from pytorch.data.caption_dataset import Example
 
 EXAMPLES = [
     Example("one.png", ("A red circle above a blue square.", "A blue square below a red circle.")),

@@ -1,6 +1,5 @@
 """Pictures kept for tests."""
 
-import io
 import uuid
 from pathlib import Path
 
@@ -9,7 +8,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from captioning import library
 from captioning.models import Owner
-from captioning.photographs import open_photograph
+from pytorch.files.photographs import open_photograph
 
 
 def visitor():
@@ -18,8 +17,7 @@ def visitor():
 
 def keep(owner, content, name="photo.jpg"):
     """Keep the picture in the bytes of a file."""
-    photograph = open_photograph(io.BytesIO(content))
-    return library.keep(owner, photograph, SimpleUploadedFile(name, content))
+    return library.keep(owner, open_photograph(SimpleUploadedFile(name, content)))
 
 
 def kept_files():

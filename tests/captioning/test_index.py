@@ -12,8 +12,8 @@ from PIL import Image
 
 from captioning import engine
 from captioning.models import Picture
-from captioning.photographs import open_photograph
 from captioning.templatetags.captions import odds, percent, shown_word
+from pytorch.files.photographs import open_photograph
 from tests.captioning.kept import kept_files
 from tests.captioning.pictures import (
     HEIC,
@@ -49,7 +49,7 @@ def shown_photograph(html):
 @pytest.fixture
 def arrived(coffee_jpeg):
     """The photograph as it is when it was sent."""
-    return open_photograph(io.BytesIO(coffee_jpeg))
+    return open_photograph(io.BytesIO(coffee_jpeg)).image
 
 
 def test_get_shows_the_form(client):

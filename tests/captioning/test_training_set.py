@@ -6,7 +6,7 @@ import pytest
 from captioning import library
 from captioning.models import Picture
 from captioning.training_set import splits, training_set
-from pytorch.datasets import load_dataset
+from pytorch.data.datasets import load_dataset
 from tests.captioning.kept import keep, visitor
 from tests.captioning.pictures import decoded, encoded
 from tests.photographs import photographs

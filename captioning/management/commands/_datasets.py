@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings
 
-from pytorch.datasets import DATASETS, CaptionDataset, load_dataset
+from pytorch.data.datasets import DATASETS, CaptionDataset, load_dataset
 
 
 def add_dataset_options(parser: ArgumentParser) -> None:

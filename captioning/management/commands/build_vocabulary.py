@@ -12,11 +12,11 @@ from django.core.management.base import BaseCommand, CommandError
 
 from captioning.management.commands._datasets import add_dataset_options, chosen_dataset
 from captioning.management.commands._outputs import check_outputs
-from pytorch.checkpoint_files import write_json
-from pytorch.datasets import DatasetError, Example
-from pytorch.run_config import ModelConfig
-from pytorch.tokenization import tokenize
-from pytorch.vocabulary import SPECIAL_TOKENS, Coverage, Vocabulary
+from pytorch.data.datasets import DatasetError, Example
+from pytorch.model.checkpoint_files import write_json
+from pytorch.model.tokenization import tokenize
+from pytorch.model.vocabulary import SPECIAL_TOKENS, Coverage, Vocabulary
+from pytorch.training.run_config import ModelConfig
 
 RAREST = 10
 

@@ -19,10 +19,10 @@ from tqdm import tqdm
 from captioning import engine
 from captioning.describing import AlreadyDescribedError, describe_file
 from captioning.metadata import SIDECAR_SUFFIX, MetadataError
-from captioning.photographs import SUFFIXES, PhotographError, open_photograph
+from pytorch.files.photographs import SUFFIXES, PhotographError, open_photograph
 
 if TYPE_CHECKING:
-    from pytorch.captioner import Caption
+    from pytorch.model.captioner import Caption
 
 BATCH_SIZE = 8
 

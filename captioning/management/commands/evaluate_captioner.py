@@ -16,22 +16,27 @@ from django.core.management.base import BaseCommand, CommandError
 
 from captioning.management.commands._datasets import add_dataset_options, chosen_dataset
 from captioning.management.commands._outputs import check_outputs
-from pytorch.captioner import Caption
-from pytorch.checkpoint_files import CheckpointError
-from pytorch.checkpoints import load_captioner
-from pytorch.datasets import CaptionDataset, DatasetError, Example
-from pytorch.evaluation import ScoreReport, cider_d_of_images, generate_captions, score_report
-from pytorch.gallery import Entry, extremes, gallery_page
-from pytorch.images import ImageStore
-from pytorch.results import (
+from pytorch.data.datasets import CaptionDataset, DatasetError, Example
+from pytorch.data.images import ImageStore
+from pytorch.data.prepared import prepare_split
+from pytorch.evaluation.evaluate import (
+    ScoreReport,
+    cider_d_of_images,
+    generate_captions,
+    score_report,
+)
+from pytorch.evaluation.gallery import Entry, extremes, gallery_page
+from pytorch.evaluation.results import (
     ResultsError,
     image_ids,
     read_results,
     write_references,
     write_results,
 )
-from pytorch.run_config import OPTIONS
-from pytorch.split_data import split_data
+from pytorch.model.captioner import Caption
+from pytorch.model.checkpoint import load_captioner
+from pytorch.model.checkpoint_files import CheckpointError
+from pytorch.training.run_config import OPTIONS
 
 DECODING = [option for option in OPTIONS if option.part == "decoding"]
 OUTPUTS = ("output", "results_json", "references_json", "gallery")
@@ -171,7 +176,7 @@ def generate(
     captioner = load_captioner(checkpoint)
     captioner.decoding = dataclasses.replace(captioner.decoding, **decoding)
     progress = sys.stderr.isatty()
-    data = split_data(
+    data = prepare_split(
         dataset,
         split,
         captioner.encoder,

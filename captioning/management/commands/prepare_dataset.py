@@ -10,10 +10,10 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from pytorch.datasets import DatasetError, load_dataset
-from pytorch.downloads import DownloadError, download
-from pytorch.published_archives import PUBLICATIONS
-from pytorch.unpacking import UnpackError, unpack
+from pytorch.data.datasets import DatasetError, load_dataset
+from pytorch.data.downloads import DownloadError, download
+from pytorch.data.published_archives import PUBLICATIONS
+from pytorch.data.unpacking import UnpackError, unpack
 
 
 class Command(BaseCommand):

@@ -12,17 +12,18 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from captioning.management.commands._datasets import add_dataset_options, chosen_dataset
-from pytorch.checkpoint_files import CheckpointError
-from pytorch.datasets import DatasetError
-from pytorch.decoders import INJECTIONS
-from pytorch.distributed import is_writer, processes
-from pytorch.encoders import ENCODERS, EncoderError
-from pytorch.metrics import label
-from pytorch.run_config import OPTIONS, RunConfig, run_config
-from pytorch.run_folder import RunFolder
-from pytorch.schedules import SCHEDULES
-from pytorch.training import EpochResult, TrainingError
-from pytorch.training_run import run_training
+from pytorch.data.datasets import DatasetError
+from pytorch.evaluation.metrics import label
+from pytorch.model.checkpoint_files import CheckpointError
+from pytorch.model.decoders import INJECTIONS
+from pytorch.model.encoder_weights import EncoderError
+from pytorch.model.encoders import ENCODERS
+from pytorch.training.distributed import is_main_process, processes
+from pytorch.training.run import run_training
+from pytorch.training.run_config import OPTIONS, RunConfig, run_config
+from pytorch.training.run_folder import RunFolder
+from pytorch.training.schedules import SCHEDULES
+from pytorch.training.trainer import EpochResult, TrainingError
 
 HELP = {
     "encoder": "the network that sees",
@@ -35,11 +36,11 @@ HELP = {
     "tied_embeddings": "use the word embeddings as output weights too",
     "epochs": "epochs of teacher forcing, at most",
     "schedule": "how the learning rate falls",
-    "full_rate_epochs": "epochs before the halving schedule begins to halve",
-    "warm_up_epochs": "epochs over which the learning rate rises from zero",
-    "accumulate": "batches whose gradients one step of the optimizer gathers",
+    "base_lr_epochs": "epochs before the halving schedule begins to halve",
+    "warm_up_epochs": "epochs over which the learning rate improvements from zero",
+    "accumulation_steps": "batches whose gradients one step of the optimizer gathers",
     "mixed_precision": "multiply matrices in half precision",
-    "average_decay": "share of the averaged weights that a step keeps; 0 to average nothing",
+    "ema_decay": "share of the averaged weights that a step keeps; 0 to average nothing",
     "fine_tune_from": "layer of the encoder from which on it learns too",
     "fine_tune_after": "epochs before the encoder learns too",
     "fine_tune_learning_rate": "the encoder's own",
@@ -93,7 +94,7 @@ class Command(BaseCommand):
         kept: list[EpochResult] = []  # the first of them is what --init-from began with
 
         def report(result: EpochResult) -> None:
-            if result.is_best:
+            if result.improved:
                 kept.append(result)
             self.stdout.write(_line(result))
             self.stdout.flush()
@@ -121,7 +122,7 @@ class Command(BaseCommand):
         except OSError as error:
             raise CommandError(f"Reading or writing a file failed: {error}") from error
         except KeyboardInterrupt as interrupt:
-            if not is_writer():
+            if not is_main_process():
                 raise SystemExit(130) from interrupt
             if folder is None or not folder.has_state:
                 advice = "No epoch was finished: start it again with the same command."
@@ -130,7 +131,7 @@ class Command(BaseCommand):
             else:
                 advice = "No epoch was better than before. Go on with --resume."
             raise CommandError(f"Stopped. {advice}", returncode=130) from interrupt
-        if is_writer():
+        if is_main_process():
             if kept and kept[0].epoch == 0:
                 self.stdout.write(f"dev before  {_scores(kept[0])}\ndev after   {_scores(best)}")
             self.stdout.write(_outcome(best, output))
@@ -162,7 +163,7 @@ def _line(result: EpochResult) -> str:
     return (
         f"epoch {result.epoch}{loss}  {_scores(result)}  "
         f"{result.training_seconds:.0f} s + {result.evaluation_seconds:.0f} s"
-        f"{'  *' if result.is_best else ''}"
+        f"{'  *' if result.improved else ''}"
     )
 
 

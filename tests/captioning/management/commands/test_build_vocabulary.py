@@ -4,7 +4,7 @@ import json
 import pytest
 from django.core.management import CommandError, call_command
 
-from pytorch.vocabulary import SPECIAL_TOKENS
+from pytorch.model.vocabulary import SPECIAL_TOKENS
 from tests.colours import write_colours
 
 

@@ -5,11 +5,11 @@ import json
 import pytest
 from django.core.management import CommandError, call_command
 
-from pytorch.checkpoints import load_captioner
-from pytorch.datasets import load_dataset
-from pytorch.metrics import label, score_captions
-from pytorch.results import write_results
-from pytorch.search import DecodingConfig
+from pytorch.data.datasets import load_dataset
+from pytorch.evaluation.metrics import label, score_captions
+from pytorch.evaluation.results import write_results
+from pytorch.model.checkpoint import load_captioner
+from pytorch.model.search import DecodingConfig
 from tests.colours import write_colours
 
 

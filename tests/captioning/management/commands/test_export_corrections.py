@@ -8,8 +8,8 @@ from PIL import Image
 
 from captioning import library
 from captioning.owners import owner_of_account
-from pytorch.checkpoints import load_captioner
-from pytorch.datasets import load_dataset
+from pytorch.data.datasets import load_dataset
+from pytorch.model.checkpoint import load_captioner
 from tests.captioning.kept import keep, visitor
 from tests.captioning.pictures import encoded
 from tests.photographs import photographs
@@ -111,7 +111,7 @@ def test_a_checkpoint_is_fine_tuned_on_corrections(tmp_path, settings, tiny_chec
             picture = keep(owner, encoded(Image.new("RGB", (60, 40), colour), "PNG"))
             library.correct(picture, f"{text} today")
     export(tmp_path / "set", "--account", "dora")
-    options = {"epochs": 6, "learning_rate": 0.02, "average_decay": 0.5, "batch_size": 4}
+    options = {"epochs": 6, "learning_rate": 0.02, "ema_decay": 0.5, "batch_size": 4}
     lines = fine_tune(tiny_checkpoint, tmp_path, **options)
     assert lines[0].startswith("epoch 0  BLEU-1 ")
     before, after = (

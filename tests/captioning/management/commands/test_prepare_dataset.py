@@ -7,10 +7,10 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from captioning.management.commands import prepare_dataset
-from pytorch import downloads
-from pytorch.datasets import DATASETS, load_dataset
-from pytorch.downloads import Archive
-from pytorch.published_archives import PUBLICATIONS
+from pytorch.data import downloads
+from pytorch.data.datasets import DATASETS, load_dataset
+from pytorch.data.downloads import Archive
+from pytorch.data.published_archives import PUBLICATIONS
 from tests.colours import write_colours
 from tests.file_server import serve
 

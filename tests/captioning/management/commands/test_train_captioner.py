@@ -13,8 +13,8 @@ import torch
 from django.core.management import CommandError, call_command
 from safetensors.torch import load_file
 
-from pytorch.checkpoints import load_captioner
-from pytorch.encoders import EncoderError
+from pytorch.model.checkpoint import load_captioner
+from pytorch.model.encoders import EncoderError
 from tests.colours import write_colours
 
 PROJECT = Path(__file__).resolve().parents[4]

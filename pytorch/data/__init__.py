@@ -1,0 +1,1 @@
+"""Data sets: captions, images, and the region features computed from them."""

@@ -1,0 +1,70 @@
+"""COCO captions as their publishers release them: a JSON file and a folder for each split."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pytorch.data.caption_dataset import CaptionDataset, Example
+from pytorch.data.formats.reading import examples_of, existing, read_json, refuse
+from pytorch.data.images import DatasetError, ImageFiles
+
+YEARS = (2017, 2014)
+# Their test captions were never published.
+SPLITS = {"train": "train", "dev": "val"}
+TERMS = (
+    "COCO's captions are CC BY 4.0, by the COCO Consortium. "
+    "Its images belong to their authors on Flickr, under their licences there."
+)
+
+
+def load_coco(root: Path) -> CaptionDataset:
+    """Chen et al., "Microsoft COCO Captions", 2015; the release of 2014 or that of 2017."""
+    years = [year for year in YEARS if any(path.exists() for path in _files(root, year).values())]
+    if len(years) != 1:
+        found = "Both releases, of 2014 and of 2017, are" if years else "There are no COCO captions"
+        raise DatasetError(
+            f"{found} in {root}. Put annotations/captions_train2017.json, "
+            "annotations/captions_val2017.json, and train2017 and val2017, as folders or zip "
+            "files, into a folder of their own, or those of 2014."
+        )
+    splits: dict[str, tuple[Example, ...]] = {}
+    for split, path in _files(root, years[0]).items():
+        if path.exists():
+            splits[split] = _read_captions(path)
+    names = [f"{name}{years[0]}" for name in SPLITS.values()]
+    return CaptionDataset("coco", root, splits, ImageFiles(image_sources(root, names)), TERMS)
+
+
+def image_sources(root: Path, names: Sequence[str]) -> list[Path]:
+    """Folders and zip files of these names in `root`."""
+    return existing(root, [pattern for name in names for pattern in (name, f"{name}.zip")])
+
+
+def _files(root: Path, year: int) -> dict[str, Path]:
+    return {
+        split: root / "annotations" / f"captions_{name}{year}.json"
+        for split, name in SPLITS.items()
+    }
+
+
+def _read_captions(path: Path) -> tuple[Example, ...]:
+    content = read_json(path)
+    try:
+        names = {image["id"]: str(image["file_name"]) for image in content["images"]}
+        captions: dict[str, list[str]] = {name: [] for name in names.values()}
+        strays = []
+        for annotation in content["annotations"]:
+            # Some captions hold line ends.
+            caption = " ".join(annotation["caption"].split())
+            if annotation["image_id"] not in names:
+                strays.append(caption)
+            elif caption:
+                captions[names[annotation["image_id"]]].append(caption)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise DatasetError(
+            f"{path} is not in the format of COCO's captions ({type(error).__name__}: {error}). "
+            "Get the file again."
+        ) from error
+    refuse(strays, f"Some captions in {path} are of images that it does not list")
+    return examples_of(captions, captions, source=path)

@@ -1,0 +1,1 @@
+"""Scores: how good captions are, and pages that show it."""

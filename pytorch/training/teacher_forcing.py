@@ -1,0 +1,181 @@
+"""Teacher forcing: every word is predicted from the image and the true words before it.
+
+Axis letters: B captions, T words, R regions, C channels, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torch.nn.utils.rnn import pad_sequence
+
+from pytorch.data.datasets import Example
+from pytorch.data.prepared import PreparedSplit
+from pytorch.model.decoders import Decoder
+from pytorch.model.encoders import Encoder
+from pytorch.model.tokenization import tokenize
+from pytorch.model.vocabulary import Vocabulary
+from pytorch.training.distributed import own_shard, shard_count
+
+# How many batches are sorted by length together: enough that little padding is left, few enough
+# that batches stay mixed.
+BATCHES_SORTED_TOGETHER = 50
+
+Item = TypeVar("Item")
+
+
+class CaptionBatches:
+    """Encoded captions in batches of similar length, shuffled anew but reproducibly each epoch."""
+
+    def __init__(
+        self, examples: Sequence[Example], vocabulary: Vocabulary, *, batch_size: int, seed: int
+    ) -> None:
+        self.pairs = [
+            (row, torch.tensor(vocabulary.encode(tokenize(caption))))
+            for row, example in enumerate(examples)
+            for caption in example.captions
+        ]
+        self.batch_size = batch_size
+        self.seed = seed
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.pairs) / self.batch_size)
+
+    @property
+    def mean_words(self) -> float:
+        """Words to predict in a batch, `<end>` included, on average."""
+        return sum(len(caption) - 1 for _, caption in self.pairs) / len(self)
+
+    def of_epoch(self, epoch: int) -> Iterator[tuple[list[int], Tensor]]:
+        """Rows of the images, and their captions as word numbers (B, T), `<pad>` at the end."""
+        shuffler = random.Random(f"{self.seed}-{epoch}")  # noqa: S311
+        pairs = shuffler.sample(self.pairs, len(self.pairs))
+        together = self.batch_size * BATCHES_SORTED_TOGETHER
+        batches = []
+        for start in range(0, len(pairs), together):
+            chunk = sorted(pairs[start : start + together], key=lambda pair: len(pair[1]))
+            batches += [
+                chunk[first : first + self.batch_size]
+                for first in range(0, len(chunk), self.batch_size)
+            ]
+        shuffler.shuffle(batches)
+        for batch in batches:
+            rows = [row for row, _ in batch]
+            captions = [caption for _, caption in batch]
+            yield rows, pad_sequence(captions, batch_first=True, padding_value=Vocabulary.pad)
+
+
+class TeacherForcing:
+    """The training objective of the first phase: the probability of the reference captions.
+
+    With an `encoder`, which is to learn as well, the images themselves are read and encoded in
+    every batch; without one, features are at hand.
+    """
+
+    def __init__(
+        self,
+        data: PreparedSplit,
+        vocabulary: Vocabulary,
+        *,
+        batch_size: int,
+        seed: int,
+        label_smoothing: float,
+        attention_penalty: float,
+        encoder: Encoder | None = None,
+    ) -> None:
+        self.name = "teacher forcing" if encoder is None else "fine-tuning"
+        self.data = data
+        self.encoder = encoder
+        self.caption_batches = CaptionBatches(
+            data.examples, vocabulary, batch_size=batch_size, seed=seed
+        )
+        self.mean_words = self.caption_batches.mean_words
+        self.label_smoothing = label_smoothing
+        self.attention_penalty = attention_penalty
+
+    def __len__(self) -> int:
+        return len(self.caption_batches)
+
+    def batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor, int]]:
+        """This process's share of each batch, and how many captions the whole batch has.
+
+        The share is features (B, R, C), or images (B, 3, S, S), and word numbers (B, T).
+        """
+        return one_ahead(
+            (self._read(own_shard(rows)), own_shard(captions), len(rows))
+            for rows, captions in self.caption_batches.of_epoch(epoch)
+        )
+
+    def loss(self, decoder: Decoder, batch: tuple[Tensor, Tensor, int]) -> Tensor:
+        """Loss of one share; the mean over the processes is the whole batch's."""
+        inputs, captions, size = batch
+        inputs, captions = inputs.to(decoder.bias.device), captions.to(decoder.bias.device)
+        regions = inputs if self.encoder is None else self.encoder(inputs)  # (B, R, C)
+        logits, attention = decoder(regions, captions[:, :-1])
+        return caption_loss(
+            logits,
+            captions[:, 1:],
+            attention,
+            mean_words=self.mean_words / shard_count(size),
+            mean_captions=size / shard_count(size),
+            label_smoothing=self.label_smoothing,
+            attention_penalty=self.attention_penalty,
+        )
+
+    def _read(self, rows: Sequence[int]) -> Tensor:
+        if self.encoder is None:
+            return self.data.features.rows(rows)
+        return self.data.pixels(rows, self.encoder.preprocessing)
+
+
+def one_ahead(items: Iterable[Item]) -> Iterator[Item]:
+    """The items, of which a thread makes the next one while one is in use."""
+    remaining = iter(items)
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        upcoming = pool.submit(next, remaining, None)
+        while (item := upcoming.result()) is not None:
+            upcoming = pool.submit(next, remaining, None)
+            yield item
+
+
+def caption_loss(
+    logits: Tensor,
+    targets: Tensor,
+    attention: Tensor | None,
+    *,
+    mean_words: float,
+    mean_captions: float,
+    label_smoothing: float,
+    attention_penalty: float,
+) -> Tensor:
+    """Cross-entropy per word, plus the doubly stochastic attention term.
+
+    `logits` (B, T, V), `targets` (B, T), `attention` (B, T, R) or None. The term asks that every
+    region be looked at over the whole caption (Xu et al. 2015, section 4.2.1).
+
+    The cross-entropy is summed over the words and divided by `mean_words`, those of an average
+    batch. Captions of a batch are equally long: divided by its own words, those of short captions
+    would count for more than those of long ones, and the model would learn to end too early. The
+    term is summed over the captions in the same way and divided by `mean_captions`.
+    """
+    loss = functional.cross_entropy(
+        logits.flatten(0, 1),
+        targets.flatten(),
+        ignore_index=Vocabulary.pad,
+        label_smoothing=label_smoothing,
+        reduction="sum",
+    )
+    loss = loss / mean_words
+    if attention is None:
+        return loss
+    is_word = (targets != Vocabulary.pad).unsqueeze(2)  # (B, T, 1)
+    looked = (attention * is_word).sum(dim=1)  # (B, R)
+    unevenness = (1 - looked).square().mean(dim=1).sum() / mean_captions
+    return loss + attention_penalty * unevenness

@@ -1,0 +1,110 @@
+import csv
+import shutil
+from collections import Counter
+
+import pytest
+
+from pytorch.data.caption_dataset import Example
+from pytorch.data.datasets import DatasetError, load_dataset
+from pytorch.data.formats.captions_csv import usual_split
+from tests.photographs import jpegs, write_folder, write_zip
+
+# As it circulates: captions with commas and quotation marks are quoted.
+TABLE = """image,caption,split
+cat.jpg,"A cat , it seems , sits .",train
+cat.jpg,"A ""cat"" .",train
+astronaut.jpg,A woman smiles .,train
+coffee.jpg, Coffee . ,dev
+
+rocket.jpg,A rocket .,test
+"""
+
+
+@pytest.fixture
+def root(tmp_path):
+    (tmp_path / "captions.txt").write_text(TABLE)
+    write_folder(tmp_path / "Images", jpegs())
+    return tmp_path
+
+
+def refused(root):
+    with pytest.raises(DatasetError) as failure:
+        load_dataset("captions-csv", root)
+    return str(failure.value)
+
+
+def test_a_column_of_splits_is_followed(root):
+    dataset = load_dataset("captions-csv", root)
+    assert dataset.splits == {
+        "train": (
+            Example("cat.jpg", ("A cat , it seems , sits .", 'A "cat" .')),
+            Example("astronaut.jpg", ("A woman smiles .",)),
+        ),
+        "dev": (Example("coffee.jpg", ("Coffee .",)),),
+        "test": (Example("rocket.jpg", ("A rocket .",)),),
+    }
+    assert dataset.images.open("cat.jpg").size == (48, 32)
+
+
+def test_without_that_column_the_name_of_the_image_decides(tmp_path):
+    write_folder(tmp_path / "Images", {f"{number}.jpg": b"" for number in range(10)})
+    with (tmp_path / "captions.txt").open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["image", "caption"])
+        table.writerows([f"{number}.jpg", f"{number}, or so."] for number in range(10))
+    dataset = load_dataset("captions-csv", tmp_path)
+    assert len(dataset.split("train")) == 8
+    assert dataset.split("dev") == (Example("1.jpg", ("1, or so.",)),)
+    assert dataset.split("test") == (Example("9.jpg", ("9, or so.",)),)
+
+
+def test_the_usual_split_is_four_fifths_to_train():
+    counts = Counter(usual_split(f"{number}.jpg") for number in range(5000))
+    assert counts["train"] / 5000 == pytest.approx(0.8, abs=0.02)
+    assert counts["dev"] / 5000 == pytest.approx(0.1, abs=0.02)
+    assert counts["test"] / 5000 == pytest.approx(0.1, abs=0.02)
+
+
+def test_the_table_and_the_images_may_have_other_names(root):
+    (root / "captions.txt").rename(root / "captions.csv")
+    shutil.rmtree(root / "Images")
+    write_zip(root / "Images.zip", jpegs(), "Images/")
+    assert load_dataset("captions-csv", root).images.open("cat.jpg").size == (48, 32)
+
+
+@pytest.mark.parametrize("lacking", ["captions.txt", "Images"])
+def test_what_is_missing_is_told(root, lacking):
+    (root / lacking).rename(root / "elsewhere")
+    sentence = refused(root)
+    assert f"no complete captions-csv in {root}" in sentence
+    assert "captions.txt or captions.csv" in sentence
+    assert "folder Images" in sentence
+
+
+def test_two_tables_are_refused(root):
+    shutil.copy(root / "captions.txt", root / "captions.csv")
+    assert "Several tables are in" in refused(root)
+
+
+@pytest.mark.parametrize(
+    ("table", "complaint"),
+    [
+        ("", "begins with the columns"),
+        (
+            "cat.jpg,A cat .\n",
+            "begins with the columns cat.jpg,A cat .. They must be image,caption",
+        ),
+        ("image,caption\ncat.jpg,A cat , it seems .\n", "2 columns (1 in all, the first is 'cat."),
+        ("image,caption\ncat.jpg, \n", "2 columns (1 in all, the first is 'cat.jpg,')"),
+        ("image,caption,split\ncat.jpg,A cat .,val\n", "are none of train, dev, test"),
+        (
+            "image,caption,split\ncat.jpg,A cat .,train\ncat.jpg,A cat .,dev\n",
+            "in more than one split",
+        ),
+        ('image,caption\ncat.jpg,"A cat', "not a table of comma-separated values"),
+        ("image,caption\n", "names no images"),
+    ],
+)
+def test_a_table_of_another_form_is_refused(root, table, complaint):
+    (root / "captions.txt").write_text(table)
+    assert complaint in refused(root)

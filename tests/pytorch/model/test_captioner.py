@@ -1,0 +1,96 @@
+import dataclasses
+import math
+
+import pytest
+
+from pytorch.model.decoders import INJECTIONS
+from pytorch.model.search import DecodingConfig
+from tests.photographs import photographs
+from tests.tiny import tiny_captioner
+
+every_injection = pytest.mark.parametrize("injection", INJECTIONS)
+
+
+@every_injection
+def test_a_batch_gives_the_same_captions_as_its_images_one_by_one(injection):
+    captioner = tiny_captioner(injection)
+    together = captioner.caption(photographs())
+    alone = [captioner.caption([image])[0] for image in photographs()]
+    assert [caption.text for caption in together] == [caption.text for caption in alone]
+    assert len({caption.text for caption in together}) > 1
+
+
+@every_injection
+def test_the_log_probability_is_that_of_the_words_and_the_end(injection):
+    captioner = tiny_captioner(injection)
+    regions = captioner.regions(photographs())
+    found = captioner.search(regions, decoding=DecodingConfig(beam_size=3))
+    captions = captioner.caption_regions(regions, decoding=DecodingConfig(beam_size=3))
+    for row, caption in enumerate(captions):
+        candidates = (caption, *caption.candidates)
+        assert len(candidates) == 3
+        for candidate, total in zip(candidates, found.log_probabilities[row], strict=True):
+            assert math.isclose(candidate.log_probability, total.item(), rel_tol=1e-4)
+            words = sum(math.log(word.probability) for word in candidate.words)
+            assert candidate.log_probability <= words + 1e-4
+
+
+def test_the_best_candidate_comes_first():
+    for caption in tiny_captioner().caption(photographs(), decoding=DecodingConfig(beam_size=4)):
+        scores = [caption.log_probability, *(c.log_probability for c in caption.candidates)]
+        assert scores == sorted(scores, reverse=True)
+
+
+def test_runners_up_are_other_words_in_falling_order():
+    caption = tiny_captioner().caption(photographs())[0]
+    for word in caption.words:
+        names = [name for name, _ in word.runners_up]
+        chances = [chance for _, chance in word.runners_up]
+        assert word.text not in names
+        assert chances == sorted(chances, reverse=True)
+        assert sum(chances) + word.probability <= 1 + 1e-5
+        assert not {"<pad>", "<start>", "<unk>"} & set(names)
+
+
+def test_attention_is_the_region_grid_and_sums_to_one():
+    caption = tiny_captioner("attention").caption(photographs())[0]
+    for word in caption.words:
+        assert [len(row) for row in word.attention] == [2, 2]
+        assert math.isclose(sum(map(sum, word.attention)), 1, rel_tol=1e-5)
+
+
+def test_a_model_without_attention_gives_none():
+    caption = tiny_captioner("every-step").caption(photographs())[0]
+    assert {word.attention for word in caption.words} == {None}
+
+
+def test_the_sentence_is_written_as_a_person_would():
+    caption = tiny_captioner().caption(photographs())[0]
+    assert caption.sentence == caption.text[0].upper() + caption.text[1:] + "."
+
+
+def test_each_word_knows_its_part_of_the_sentence():
+    caption = tiny_captioner().caption(photographs())[0]
+    assert len(caption.sentence_parts) == len(caption.words)
+    assert "".join(caption.sentence_parts) == caption.sentence
+
+
+def test_no_images_give_no_captions():
+    assert tiny_captioner().caption([]) == []
+
+
+def test_the_checkpoint_decides_the_beam_size_unless_told_otherwise():
+    captioner = tiny_captioner()
+    captioner.decoding = dataclasses.replace(captioner.decoding, beam_size=4)
+    assert len(captioner.caption(photographs())[0].candidates) == 3
+    greedy = DecodingConfig(beam_size=1)
+    assert len(captioner.caption(photographs(), decoding=greedy)[0].candidates) == 0
+
+
+def test_more_beams_than_captions_give_only_possible_ones():
+    captioner = tiny_captioner()
+    decoding = DecodingConfig(beam_size=17, max_words=1)
+    caption = captioner.caption(photographs(), decoding=decoding)[0]
+    assert len(caption.candidates) == len(captioner.vocabulary) - 4 - 1
+    assert all(len(candidate.words) == 1 for candidate in caption.candidates)
+    assert all(c.text != "<end>" for c in (caption, *caption.candidates))

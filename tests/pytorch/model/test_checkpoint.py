@@ -1,0 +1,121 @@
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from pytorch.model.checkpoint import load_captioner, save_checkpoint
+from pytorch.model.checkpoint_files import CheckpointError, write_config
+from pytorch.model.decoders import INJECTIONS
+from pytorch.model.encoders import Encoder
+from tests.photographs import photographs
+from tests.tiny import save_tiny_checkpoint, tiny_captioner
+
+
+def rewrite(directory, change):
+    """Change the configuration and hash the files anew, as a wrong but undamaged checkpoint."""
+    config = json.loads((directory / "config.json").read_text())
+    change(config)
+    del config["files"], config["format_version"]
+    write_config(directory, config)
+
+
+@pytest.mark.parametrize("injection", INJECTIONS)
+def test_a_loaded_captioner_captions_like_the_saved_one(tmp_path, injection):
+    captioner = tiny_captioner(injection)
+    save_checkpoint(tmp_path / "saved", captioner, model_card="# Card\n")
+    loaded = load_captioner(tmp_path / "saved")
+    assert loaded.name == "saved"
+    assert loaded.metrics == captioner.metrics
+    assert loaded.decoding == captioner.decoding
+    assert loaded.caption(photographs()) == captioner.caption(photographs())
+
+
+def test_a_loaded_captioner_knows_its_checkpoint_by_hash(tmp_path):
+    directory = save_tiny_checkpoint(tmp_path / "saved")
+    former = load_captioner(directory).config_hash
+    assert len(former) == 64
+    assert load_captioner(directory).config_hash == former
+    save_tiny_checkpoint(directory, "prefix")
+    assert load_captioner(directory).config_hash != former
+    assert tiny_captioner().config_hash == ""
+
+
+def test_pretrained_encoder_weights_are_named_and_not_copied(tmp_path):
+    directory = save_tiny_checkpoint(tmp_path / "saved")
+    tensors = load_file(directory / "weights.safetensors")
+    assert all(name.startswith("decoder.") for name in tensors)
+    assert load_captioner(directory).encoder.weights_source == "pretrained"
+
+
+def test_other_encoder_weights_are_copied(tmp_path):
+    captioner = tiny_captioner()
+    preprocessing = captioner.encoder.preprocessing
+    captioner.encoder = Encoder("efficientnet_lite2", grid_size=2)
+    captioner.encoder.preprocessing = preprocessing
+    save_checkpoint(tmp_path / "saved", captioner, model_card="")
+    loaded = load_captioner(tmp_path / "saved")
+    assert loaded.encoder.weights_hash() == captioner.encoder.weights_hash()
+    assert loaded.encoder.weights_source == "random"
+
+
+def test_fine_tuned_encoder_weights_are_copied(tmp_path):
+    captioner = tiny_captioner()
+    captioner.encoder.fine_tune_from(list(captioner.encoder.layers)[-1])
+    with torch.no_grad():
+        captioner.encoder.trainable_parameters()[0].add_(1)
+    save_checkpoint(tmp_path / "saved", captioner, model_card="")
+    loaded = load_captioner(tmp_path / "saved")
+    assert loaded.encoder.weights_hash() == captioner.encoder.weights_hash()
+    assert loaded.encoder.weights_source == "fine-tuned"
+    assert loaded.encoder.trainable_parameters() == []
+
+
+def test_other_pretrained_weights_than_in_training_are_refused(tmp_path):
+    directory = save_tiny_checkpoint(tmp_path / "saved")
+    rewrite(directory, lambda config: config["encoder"].update(weights_hash="0" * 64))
+    with pytest.raises(CheckpointError, match="efficientnet_lite2 weights with the hash 000000"):
+        load_captioner(directory)
+
+
+def test_a_saved_checkpoint_can_be_read_by_another_user(tmp_path):
+    directory = save_tiny_checkpoint(tmp_path / "saved")
+    assert all(path.stat().st_mode & 0o044 for path in [directory, *directory.iterdir()])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: c["decoder"].update(vocabulary_size=99), "knows 99 words, vocabulary.json hol"),
+        (lambda c: c["decoder"].update(channels=7), "takes 7 channels, the encoder"),
+        (lambda c: c["decoder"].update(hidden_size=3), "shape .* the configuration needs"),
+        (lambda c: c["decoder"].update(injection="every-step"), "lack decoder.injection|holds"),
+        (lambda c: c["decoder"].update(colour="red"), "unexpected keyword argument 'colour'"),
+        (lambda c: c["encoder"].update(name="resnet9"), "no encoder 'resnet9'"),
+        (lambda c: c["decoding"].update(beam_size=0), "beam size must be at least 1"),
+        (lambda c: c.pop("decoder"), "decoder"),
+    ],
+)
+def test_parts_that_do_not_fit_together_are_refused(tmp_path, change, message):
+    directory = save_tiny_checkpoint(tmp_path / "saved")
+    rewrite(directory, change)
+    with pytest.raises(CheckpointError, match=message):
+        load_captioner(directory)
+
+
+@pytest.mark.parametrize("content", [b"", b"not tensors", b"\x80\x04."])
+def test_weights_that_are_not_safetensors_are_refused(tmp_path, content):
+    directory = save_tiny_checkpoint(tmp_path / "saved")
+    (directory / "weights.safetensors").write_bytes(content)
+    rewrite(directory, lambda config: None)
+    with pytest.raises(CheckpointError, match="not a safetensors file"):
+        load_captioner(directory)
+
+
+def test_a_tensor_too_many_is_refused(tmp_path):
+    directory = save_tiny_checkpoint(tmp_path / "saved")
+    path = directory / "weights.safetensors"
+    save_file({**load_file(path), "decoder.extra": torch.zeros(1)}, path)
+    rewrite(directory, lambda config: None)
+    with pytest.raises(CheckpointError, match=r"decoder\.extra, which nothing here uses"):
+        load_captioner(directory)

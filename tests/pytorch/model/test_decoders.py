@@ -1,0 +1,127 @@
+import pytest
+import torch
+
+from pytorch.model.decoders import INJECTIONS, Decoder, DecoderConfig
+from tests.tiny import tiny_decoder
+
+every_injection = pytest.mark.parametrize("injection", INJECTIONS)
+
+
+every_shape = pytest.mark.parametrize(
+    "options",
+    [{}, {"layers": 2}, {"tied_embeddings": False}],
+    ids=["one layer", "two layers", "untied"],
+)
+
+
+def regions_and_words(seed: int = 0, batch: int = 3, length: int = 5):
+    generator = torch.Generator().manual_seed(seed)
+    regions = torch.rand(batch, 4, 6, generator=generator)
+    words = torch.randint(4, 18, (batch, length), generator=generator)
+    return regions, words
+
+
+@every_injection
+@every_shape
+def test_stepping_word_by_word_equals_teacher_forcing(injection, options):
+    decoder = tiny_decoder(injection, **options)
+    regions, words = regions_and_words()
+    logits, attention = decoder(regions, words)
+    memory = decoder.prepare(regions)
+    state = decoder.start(memory)
+    for position in range(words.shape[1]):
+        step = decoder.step(words[:, position], state, memory)
+        state = step.state
+        torch.testing.assert_close(step.logits, logits[:, position])
+        if attention is not None:
+            torch.testing.assert_close(step.attention, attention[:, position])
+
+
+@every_injection
+def test_a_later_word_does_not_change_an_earlier_prediction(injection):
+    decoder = tiny_decoder(injection)
+    regions, words = regions_and_words()
+    changed = words.clone()
+    changed[:, 3] = (changed[:, 3] - 4 + 1) % 14 + 4
+    before, after = decoder(regions, words)[0], decoder(regions, changed)[0]
+    torch.testing.assert_close(before[:, :3], after[:, :3])
+    assert not torch.allclose(before[:, 3:], after[:, 3:])
+
+
+@every_injection
+def test_the_image_changes_the_prediction(injection):
+    decoder = tiny_decoder(injection)
+    regions, words = regions_and_words()
+    assert not torch.allclose(decoder(regions, words)[0], decoder(regions.flip(0), words)[0])
+
+
+@every_injection
+@every_shape
+def test_every_weight_is_trained(injection, options):
+    decoder = tiny_decoder(injection, **options).train()
+    regions, words = regions_and_words()
+    decoder(regions, words)[0].square().sum().backward()
+    unused = [name for name, weight in decoder.named_parameters() if not weight.grad.any()]
+    assert unused == []
+
+
+@every_injection
+@every_shape
+def test_it_learns_a_caption_for_each_image(injection, options):
+    torch.manual_seed(0)
+    config = DecoderConfig(
+        injection=injection,
+        vocabulary_size=18,
+        channels=6,
+        dropout=0.0,
+        embedding_size=32,
+        hidden_size=64,
+        image_size=32,
+        attention_size=16,
+        **options,
+    )
+    decoder = Decoder(config)
+    regions, words = regions_and_words()
+    optimizer = torch.optim.Adam(decoder.parameters(), lr=0.01)
+    for _ in range(80):
+        logits, _ = decoder(regions, words[:, :-1])
+        loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), words[:, 1:].flatten())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert (decoder(regions, words[:, :-1])[0].argmax(dim=2) == words[:, 1:]).all()
+
+
+def test_attention_weights_sum_to_one():
+    attention = tiny_decoder("attention")(*regions_and_words())[1]
+    assert attention.shape == (3, 5, 4)
+    torch.testing.assert_close(attention.sum(dim=2), torch.ones(3, 5))
+
+
+def test_an_unknown_injection_is_named_with_the_known_ones():
+    with pytest.raises(ValueError, match="no injection 'psychic'; choose one of init, prefix"):
+        tiny_decoder("psychic")
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ({"layers": 0}, "layers must be at least 1, not 0"),
+        ({"hidden_size": -5}, "hidden_size must be at least 1, not -5"),
+        ({"dropout": 1.0}, r"dropout must be at least 0 and below 1, not 1\.0"),
+    ],
+)
+def test_a_size_out_of_range_is_refused(option, message):
+    with pytest.raises(ValueError, match=message):
+        DecoderConfig(injection="init", vocabulary_size=18, channels=6, **option)
+
+
+def test_dropout_blurs_what_attention_sees_and_not_where_it_looks():
+    injection = tiny_decoder("attention", dropout=0.5).train().injection
+    memory = injection.prepare(regions_and_words()[0])
+    hidden = torch.zeros(3, injection.config.hidden_size)
+    (seen, attention), (seen_again, attention_again) = (
+        injection.context(hidden, memory) for _ in range(2)
+    )
+    assert torch.equal(attention, attention_again)
+    assert not torch.allclose(seen, seen_again)

@@ -1,0 +1,66 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytorch.model.vocabulary import SPECIAL_TOKENS, Coverage, Vocabulary
+
+CAPTIONS = [["a", "dog", "runs"], ["a", "dog", "sits"], ["a", "cat"]]
+
+
+def test_words_below_the_minimum_count_are_left_out():
+    vocabulary = Vocabulary.build(CAPTIONS, min_count=2)
+    assert vocabulary.words == (*SPECIAL_TOKENS, "a", "dog")
+
+
+@pytest.mark.parametrize("captions", [[], [["a"], ["a", "dog"]]])
+def test_a_minimum_count_that_no_word_reaches_is_refused(captions):
+    with pytest.raises(ValueError, match="No word occurs at least 3 times"):
+        Vocabulary.build(captions, min_count=3)
+
+
+def test_equally_frequent_words_are_in_alphabetical_order():
+    vocabulary = Vocabulary.build(reversed(CAPTIONS), min_count=1)
+    assert vocabulary.words[4:] == ("a", "dog", "cat", "runs", "sits")
+
+
+def test_unknown_words_become_the_unknown_token():
+    vocabulary = Vocabulary.build(CAPTIONS, min_count=2)
+    assert vocabulary.encode(["a", "zebra"]) == [
+        vocabulary.start,
+        4,
+        vocabulary.unknown,
+        vocabulary.end,
+    ]
+
+
+def test_decoding_stops_at_the_first_end():
+    vocabulary = Vocabulary.build(CAPTIONS, min_count=1)
+    assert vocabulary.decode([4, vocabulary.end, 5]) == ["a"]
+
+
+def test_special_tokens_must_come_first():
+    with pytest.raises(ValueError, match="begins with <pad>"):
+        Vocabulary(["a", *SPECIAL_TOKENS])
+
+
+def test_a_word_twice_is_refused():
+    with pytest.raises(ValueError, match="'dog' twice"):
+        Vocabulary([*SPECIAL_TOKENS, "dog", "cat", "dog"])
+
+
+@given(st.lists(st.sampled_from(["a", "dog", "runs", "sits", "cat"])))
+def test_known_words_survive_a_round_trip(words):
+    vocabulary = Vocabulary.build(CAPTIONS, min_count=1)
+    assert vocabulary.decode(vocabulary.encode(words)) == words
+
+
+def test_coverage_counts_words_as_often_as_they_occur_and_once():
+    vocabulary = Vocabulary.build(CAPTIONS, min_count=2)
+    captions = [["a", "dog", "barks"], ["a", "dog", "barks", "at", "a", "zebra"]]
+    assert Coverage.of(vocabulary, captions) == Coverage(
+        tokens=9, known_tokens=5, types=5, known_types=2
+    )
+
+
+def test_nothing_is_covered_of_no_captions():
+    assert Coverage.of(Vocabulary(SPECIAL_TOKENS), []) == Coverage(0, 0, 0, 0)
