@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,10 +30,12 @@ __all__ = [
     "CheckpointMissingError",
     "Decoding",
     "EngineError",
+    "ServedModel",
     "caption_photographs",
     "decoding_settings",
     "get_captioner",
     "read_model_card",
+    "served_model",
     "start",
     "verify_checkpoint",
 ]
@@ -53,6 +55,23 @@ class EngineError(Exception):
     def __init__(self, message: str, *, permanent: bool) -> None:
         super().__init__(message)
         self.permanent = permanent
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """What pages and the API say of the model that captions here.
+
+    Attributes:
+        name: The checkpoint's name.
+        hash: SHA-256 of its configuration, which tells models apart.
+        metrics: What its `metrics.json` holds.
+        beam_size: Captions that its search keeps at every word unless told otherwise.
+    """
+
+    name: str
+    hash: str
+    metrics: Mapping[str, Any]
+    beam_size: int
 
 
 @dataclass(frozen=True)
@@ -91,6 +110,17 @@ def get_captioner() -> Captioner:
     """
     with _loading:
         return _load(settings.CAPTIONER_CHECKPOINT)
+
+
+def served_model() -> ServedModel:
+    """Return what is known of the model in use.
+
+    Raises EngineError where the checkpoint cannot be used.
+    """
+    captioner = get_captioner()
+    return ServedModel(
+        captioner.name, captioner.config_hash, captioner.metrics, captioner.decoding.beam_size
+    )
 
 
 def caption_photographs(

@@ -62,7 +62,7 @@ def _optional_number(label: str, least: float, most: float) -> dict[str, Any]:
 
 
 def _own_beam_size() -> int:
-    return engine.get_captioner().decoding.beam_size
+    return engine.served_model().beam_size
 
 
 class DecodingForm(forms.Form):

@@ -88,10 +88,8 @@ def revoke(picture: Picture) -> None:
 
 def current_checkpoint() -> Checkpoint:
     """Return the checkpoint in use, entered at its first use. Raises EngineError."""
-    captioner = engine.get_captioner()
-    checkpoint, _ = Checkpoint.objects.get_or_create(
-        hash=captioner.config_hash, defaults={"name": captioner.name}
-    )
+    model = engine.served_model()
+    checkpoint, _ = Checkpoint.objects.get_or_create(hash=model.hash, defaults={"name": model.name})
     return checkpoint
 
 

@@ -79,7 +79,7 @@ def _result(form: PhotographForm, caption: dict[str, Any]) -> dict[str, Any]:
     shown = shown_copy(form.cleaned_data["photograph"].image)
     return {
         "caption": caption,
-        "captioner": engine.get_captioner(),
+        "model": engine.served_model(),
         "decoding": form.decoding,
         "height": shown.height,
         "photograph": jpeg_data_uri(shown),
@@ -101,5 +101,5 @@ def _wants_json(request: HttpRequest) -> bool:
 def _index_page(
     request: HttpRequest, form: PhotographForm, *, status: int = 200, **context: Any
 ) -> HttpResponse:
-    context |= {"form": form, "captioner": engine.get_captioner()}
+    context |= {"form": form, "model": engine.served_model()}
     return render(request, "captioning/index.html", context, status=status)

@@ -46,7 +46,7 @@ def predict(request: HttpRequest) -> JsonResponse:
 
 def _captions(photograph: Photograph) -> list[dict[str, Any]]:
     """The best captions, most probable first. Raises EngineError."""
-    own_beam_size = engine.get_captioner().decoding.beam_size
+    own_beam_size = engine.served_model().beam_size
     decoding = engine.Decoding(beam_size=max(own_beam_size, PREDICTIONS), candidates=PREDICTIONS)
     caption = library.describe(photograph, decoding)
     best_first = [caption, *caption["candidates"]]

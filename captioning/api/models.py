@@ -17,11 +17,11 @@ router = Router(tags=["models"])
 @router.get("/models", response=schemas.Models, openapi_extra=may_fail("model_unavailable"))
 def list_models(request: HttpRequest) -> dict[str, Any]:
     """List the models that caption here, with their scores and how they search."""
-    captioner = engine.get_captioner()
-    metrics = captioner.metrics
+    served = engine.served_model()
+    metrics = served.metrics
     model = {
-        "name": captioner.name,
-        "hash": captioner.config_hash,
+        "name": served.name,
+        "hash": served.hash,
         "dataset": metrics.get("dataset"),
         "split": metrics.get("split"),
         "scores": metrics.get("scores", {}),
