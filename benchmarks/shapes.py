@@ -19,8 +19,7 @@ import torch
 from pytorch.data.caption_dataset import Example
 from pytorch.data.datasets import load_dataset
 from pytorch.data.prepared import prepare_split
-from pytorch.evaluation.evaluate import generate_captions
-from pytorch.evaluation.metrics import score_captions
+from pytorch.evaluation.evaluate import evaluate
 from pytorch.model.checkpoint import load_captioner
 from pytorch.model.tokenization import tokenize
 from pytorch.training.run import run_training
@@ -73,12 +72,11 @@ def main() -> None:
         processor_seconds = time.process_time() - processor_start
         captioner = load_captioner(run.checkpoint)
         test = prepare_split(dataset, "test", captioner.encoder, cache, device=captioner.device)
-        captions = generate_captions(captioner, test.features)
-    scores = score_captions(captions, [example.captions for example in test.examples])
+        evaluation = evaluate(captioner, test)
     print(f"from nothing to a checkpoint: {seconds:.0f} s, {torch.get_num_threads()} threads")
     print(f"of the processor: {processor_seconds:.0f} s")
-    print(f"exact match on test: {exact_match(captions, test.examples):.1%}")
-    print(f"CIDEr-D on test: {scores['CIDEr-D']:.3f}")
+    print(f"exact match on test: {exact_match(evaluation.captions, test.examples):.1%}")
+    print(f"CIDEr-D on test: {evaluation.scores['CIDEr-D']:.3f}")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from pytorch.data.datasets import Example
 from pytorch.data.features import RegionFeatures
+from pytorch.data.prepared import PreparedSplit
 from pytorch.evaluation.metrics import METRICS, CiderD, label, score_captions
 from pytorch.evaluation.spice import SpiceError, check_spice, spice
 from pytorch.model.captioner import Captioner
@@ -20,7 +21,7 @@ BATCH_SIZE = 50
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What was generated for a split, and how it scores."""
+    """The captions generated for a split, in the order of its examples, and their scores."""
 
     captions: tuple[str, ...]
     scores: dict[str, float]
@@ -46,21 +47,26 @@ def generate_captions(
 
 def evaluate(
     captioner: Captioner,
-    features: RegionFeatures,
-    examples: Sequence[Example],
+    split: PreparedSplit,
     *,
     decoding: DecodingConfig | None = None,
     progress: bool = False,
 ) -> Evaluation:
-    """Score the captioner on the images of `features`, which are those of `examples`, in order.
+    """Caption every image of a split and score the captions by the metrics of `score_captions`.
 
-    Raises ValueError where the images differ.
+    Args:
+        captioner: Its encoder must be the one that computed the split's features.
+        split: The images' features and their reference captions.
+        decoding: How to search for captions; None for the captioner's own settings.
+        progress: Show a progress bar on stderr.
+
+    Raises:
+        ValueError: The split's features belong to other images than its examples.
     """
-    names = tuple(example.image for example in examples)
-    if tuple(features.names) != names:
-        raise ValueError("The features are not those of the examples to be scored.")
-    captions = generate_captions(captioner, features, decoding=decoding, progress=progress)
-    scores = score_captions(captions, [example.captions for example in examples])
+    if tuple(split.features.names) != tuple(example.image for example in split.examples):
+        raise ValueError("The features of this split belong to other images than its examples.")
+    captions = generate_captions(captioner, split.features, decoding=decoding, progress=progress)
+    scores = score_captions(captions, [example.captions for example in split.examples])
     return Evaluation(tuple(captions), scores)
 
 

@@ -336,7 +336,7 @@ class Trainer:
 
     def _evaluate(self) -> Evaluation:
         dev = self._as_seen_now(self.dev_data)
-        return evaluate(self.captioner, dev.features, dev.examples, progress=self.progress)
+        return evaluate(self.captioner, dev, progress=self.progress)
 
     def _remember_best(self) -> None:
         self.best_weights = {"decoder": copy.deepcopy(self.captioner.decoder.state_dict())}

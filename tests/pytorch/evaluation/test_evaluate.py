@@ -1,8 +1,12 @@
+from pathlib import Path
+
 import pytest
 import torch
 
 from pytorch.data.datasets import Example
 from pytorch.data.features import RegionFeatures
+from pytorch.data.images import ImageFiles
+from pytorch.data.prepared import PreparedSplit
 from pytorch.evaluation.evaluate import (
     cider_d_of_images,
     evaluate,
@@ -24,6 +28,10 @@ def features():
     return RegionFeatures(NAMES, array)
 
 
+def split_of(features, examples):
+    return PreparedSplit(tuple(examples), features, ImageFiles([]), Path("unused"))
+
+
 def test_captions_are_those_the_captioner_gives(features):
     captioner = tiny_captioner()
     decoding = DecodingConfig(beam_size=3)
@@ -38,20 +46,20 @@ def test_captions_equal_to_a_reference_score_a_bleu_of_one(features):
     examples = [
         Example(name, (caption, "a dog")) for name, caption in zip(NAMES, captions, strict=True)
     ]
-    assert evaluate(captioner, features, examples).scores["BLEU-4"] == pytest.approx(1)
+    assert evaluate(captioner, split_of(features, examples)).scores["BLEU-4"] == pytest.approx(1)
 
 
 def test_scores_are_those_of_the_captions(features):
     examples = [Example(name, ("the dog runs", "a cat sits on grass")) for name in NAMES]
-    evaluation = evaluate(tiny_captioner(), features, examples)
+    evaluation = evaluate(tiny_captioner(), split_of(features, examples))
     references = [example.captions for example in examples]
     assert evaluation.scores == score_captions(evaluation.captions, references)
 
 
 def test_features_of_other_images_are_refused(features):
     examples = [Example("other.jpg", ("a dog",))] * len(NAMES)
-    with pytest.raises(ValueError, match="not those of the examples"):
-        evaluate(tiny_captioner(), features, examples)
+    with pytest.raises(ValueError, match="belong to other images than its examples"):
+        evaluate(tiny_captioner(), split_of(features, examples))
 
 
 EXAMPLES = [Example("dog.jpg", ("a dog runs", "dogs")), Example("cat.jpg", ("two cats sit",))]

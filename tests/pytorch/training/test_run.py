@@ -268,5 +268,5 @@ def test_a_fine_tuned_checkpoint_scores_as_the_run_did(trained, tmp_path):
     loaded = load_captioner(model)
     dev = prepare_split(dataset, "dev", loaded.encoder, tmp_path / "cache", device=loaded.device)
     assert best.scores["CIDEr-D"] > 0
-    assert evaluate(loaded, dev.features, dev.examples).scores == best.scores
+    assert evaluate(loaded, dev).scores == best.scores
     assert "partly fine-tuned" in (model / "README.md").read_text()

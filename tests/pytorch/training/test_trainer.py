@@ -175,7 +175,7 @@ class TestFineTuning:
             save_checkpoint(directory, learner.captioner, model_card="")
             loaded = load_captioner(directory)
             dev = learner.dev_data.encoded_by(loaded.encoder, cached=True, device=loaded.device)
-            assert evaluate(loaded, dev.features, dev.examples).scores == result.scores
+            assert evaluate(loaded, dev).scores == result.scores
             assert loaded.caption(images) == learner.captioner.caption(images)
 
         learner.run(check)
