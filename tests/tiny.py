@@ -42,14 +42,14 @@ def tiny_decoder(
     decoder = Decoder(
         DecoderConfig(
             injection=injection,
-            vocabulary_size=vocabulary_size,
-            channels=channels,
             embedding_size=8,
             hidden_size=10,
             image_size=7,
             attention_size=5,
             **options,
-        )
+        ),
+        vocabulary_size=vocabulary_size,
+        channels=channels,
     )
     torch.manual_seed(seed)
     with torch.no_grad():

@@ -63,7 +63,11 @@ def save_checkpoint(directory: Path, captioner: Captioner, *, model_card: str) -
             "weights_hash": encoder.weights_hash(),
             "preprocessing": dataclasses.asdict(encoder.preprocessing),
         },
-        "decoder": dataclasses.asdict(captioner.decoder.config),
+        "decoder": {
+            "vocabulary_size": captioner.decoder.vocabulary_size,
+            "channels": captioner.decoder.channels,
+            **dataclasses.asdict(captioner.decoder.config),
+        },
         "decoding": dataclasses.asdict(captioner.decoding),
     }
     with new_checkpoint(directory) as new:
@@ -100,20 +104,22 @@ def _build(config: Mapping[str, Any], directory: Path) -> Captioner:
     encoder = Encoder(config["encoder"]["name"], grid_size=config["encoder"]["grid_size"])
     encoder.preprocessing = Preprocessing(**config["encoder"]["preprocessing"])
     vocabulary = Vocabulary(read_json(directory / VOCABULARY))
-    decoder_config = DecoderConfig(**config["decoder"])
-    if decoder_config.vocabulary_size != len(vocabulary):
+    options = dict(config["decoder"])
+    vocabulary_size, channels = options.pop("vocabulary_size"), options.pop("channels")
+    if vocabulary_size != len(vocabulary):
         raise ValueError(
-            f"the decoder knows {decoder_config.vocabulary_size} words, "
-            f"{VOCABULARY} holds {len(vocabulary)}."
+            f"the decoder knows {vocabulary_size} words, {VOCABULARY} holds {len(vocabulary)}."
         )
-    if decoder_config.channels != encoder.channels:
+    if channels != encoder.channels:
         raise ValueError(
-            f"the decoder takes {decoder_config.channels} channels, "
+            f"the decoder takes {channels} channels, "
             f"the encoder {encoder.name} gives {encoder.channels}."
         )
     return Captioner(
         encoder=encoder,
-        decoder=Decoder(decoder_config),
+        decoder=Decoder(
+            DecoderConfig(**options), vocabulary_size=vocabulary_size, channels=channels
+        ),
         vocabulary=vocabulary,
         decoding=DecodingConfig(**config["decoding"]),
         name=directory.resolve().name,

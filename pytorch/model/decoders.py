@@ -25,15 +25,16 @@ State = tuple[Tensor, Tensor]
 
 @dataclass(frozen=True)
 class DecoderConfig:
-    """Everything that decides the shapes of a decoder's weights.
+    """Options of a decoder.
 
-    With `tied_embeddings` the word embeddings are also the output weights (Press and Wolf, 2017).
-    Raises ValueError where the injection is not in INJECTIONS, or a number is out of bounds.
+    With `tied_embeddings` the word embeddings are also the output weights (Press and Wolf, "Using
+    the Output Embedding to Improve Language Models", 2017).
+
+    Raises:
+        ValueError: The injection is not in INJECTIONS, or a number is out of bounds.
     """
 
-    injection: str
-    vocabulary_size: int
-    channels: int
+    injection: str = "attention"
     layers: int = 1
     embedding_size: int = 300
     hidden_size: int = 512
@@ -63,7 +64,7 @@ class Injection(nn.Module):
     follows_hidden_state = False
     context_size = 0
 
-    def __init__(self, config: DecoderConfig) -> None:
+    def __init__(self, config: DecoderConfig, *, channels: int) -> None:
         super().__init__()
         self.config = config
         self.dropout = nn.Dropout(config.dropout)
@@ -91,9 +92,9 @@ class Injection(nn.Module):
         return memory[0].new_zeros(len(hidden), 0), None
 
 
-def projection(config: DecoderConfig, size: int) -> nn.Sequential:
+def projection(channels: int, size: int) -> nn.Sequential:
     """From the encoder's channels (..., C) to `size` of them."""
-    return nn.Sequential(nn.Linear(config.channels, size), nn.ReLU())
+    return nn.Sequential(nn.Linear(channels, size), nn.ReLU())
 
 
 class FirstState(nn.Module):
@@ -117,9 +118,9 @@ class FirstState(nn.Module):
 class InitInjection(Injection):
     """The image vector becomes the first hidden and cell state, and is not seen again."""
 
-    def __init__(self, config: DecoderConfig) -> None:
-        super().__init__(config)
-        self.project = projection(config, config.image_size)
+    def __init__(self, config: DecoderConfig, *, channels: int) -> None:
+        super().__init__(config, channels=channels)
+        self.project = projection(channels, config.image_size)
         self.first_state = FirstState(config)
 
     def prepare(self, regions: Tensor) -> Memory:
@@ -138,9 +139,9 @@ class PrefixInjection(Injection):
     Vinyals et al., "Show and Tell", 2015, section 3.1.
     """
 
-    def __init__(self, config: DecoderConfig) -> None:
-        super().__init__(config)
-        self.project = projection(config, config.embedding_size)
+    def __init__(self, config: DecoderConfig, *, channels: int) -> None:
+        super().__init__(config, channels=channels)
+        self.project = projection(channels, config.embedding_size)
 
     def prepare(self, regions: Tensor) -> Memory:
         """The image vector projected into the space of the word embeddings."""
@@ -154,10 +155,10 @@ class PrefixInjection(Injection):
 class EveryStepInjection(Injection):
     """The image vector joins every word's input: a third weight matrix beside word and state."""
 
-    def __init__(self, config: DecoderConfig) -> None:
-        super().__init__(config)
+    def __init__(self, config: DecoderConfig, *, channels: int) -> None:
+        super().__init__(config, channels=channels)
         self.context_size = config.image_size
-        self.project = projection(config, config.image_size)
+        self.project = projection(channels, config.image_size)
 
     def prepare(self, regions: Tensor) -> Memory:
         """The projected image vector, the mean of its regions."""
@@ -178,10 +179,10 @@ class AttentionInjection(Injection):
 
     follows_hidden_state = True
 
-    def __init__(self, config: DecoderConfig) -> None:
-        super().__init__(config)
+    def __init__(self, config: DecoderConfig, *, channels: int) -> None:
+        super().__init__(config, channels=channels)
         self.context_size = config.image_size
-        self.project = projection(config, config.image_size)
+        self.project = projection(channels, config.image_size)
         self.key = nn.Linear(config.image_size, config.attention_size)
         self.query = nn.Linear(config.hidden_size, config.attention_size, bias=False)
         self.score = nn.Linear(config.attention_size, 1, bias=False)
@@ -227,14 +228,16 @@ class Step(NamedTuple):
 class Decoder(nn.Module):
     """An LSTM over words; its injection tells it about the image."""
 
-    def __init__(self, config: DecoderConfig) -> None:
-        """Random weights."""
+    def __init__(self, config: DecoderConfig, *, vocabulary_size: int, channels: int) -> None:
+        """Random weights for a vocabulary of this size and an encoder with so many channels."""
         super().__init__()
         self.config = config
-        self.injection = INJECTIONS[config.injection](config)
+        self.vocabulary_size = vocabulary_size
+        self.channels = channels
+        self.injection = INJECTIONS[config.injection](config, channels=channels)
         context_size = self.injection.context_size
         self.embedding = nn.Embedding(
-            config.vocabulary_size, config.embedding_size, padding_idx=Vocabulary.pad
+            vocabulary_size, config.embedding_size, padding_idx=Vocabulary.pad
         )
         # As output weights, embeddings at their default scale of 1 would make the first logits so
         # large that training starts by undoing them.
@@ -250,9 +253,9 @@ class Decoder(nn.Module):
         self.output = (
             None
             if config.tied_embeddings
-            else nn.Linear(config.embedding_size, config.vocabulary_size, bias=False)
+            else nn.Linear(config.embedding_size, vocabulary_size, bias=False)
         )
-        self.bias = nn.Parameter(torch.zeros(config.vocabulary_size))
+        self.bias = nn.Parameter(torch.zeros(vocabulary_size))
         self.dropout = nn.Dropout(config.dropout)
 
     def prepare(self, regions: Tensor) -> Memory:

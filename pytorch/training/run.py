@@ -182,12 +182,10 @@ def new_captioner(
     """An untrained captioner whose vocabulary comes from the examples of the train split."""
     captions = (tokenize(text) for example in train for text in example.captions)
     vocabulary = Vocabulary.build(captions, min_count=config.model.min_count)
-    decoder_config = dataclasses.replace(
-        config.decoder, vocabulary_size=len(vocabulary), channels=encoder.channels
-    )
+    decoder = Decoder(config.decoder, vocabulary_size=len(vocabulary), channels=encoder.channels)
     return Captioner(
         encoder=encoder.to(device),
-        decoder=Decoder(decoder_config).to(device),
+        decoder=decoder.to(device),
         vocabulary=vocabulary,
         decoding=config.decoding,
     )

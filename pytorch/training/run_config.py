@@ -43,10 +43,10 @@ class ModelConfig:
 
 @dataclass(frozen=True)
 class RunConfig:
-    """What is trained, and how; the decoder's own sizes are set once the vocabulary is known."""
+    """What is trained, and how."""
 
     model: ModelConfig = field(default_factory=ModelConfig)
-    decoder: DecoderConfig = field(default_factory=lambda: DecoderConfig(**UNSIZED))
+    decoder: DecoderConfig = field(default_factory=DecoderConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     decoding: DecodingConfig = field(default_factory=DecodingConfig)
 
@@ -77,10 +77,6 @@ class Option:
         )
 
 
-# The encoder and the vocabulary decide these.
-UNSIZED: dict[str, Any] = {"injection": "attention", "vocabulary_size": 0, "channels": 0}
-
-
 def _options() -> list[Option]:
     defaults = RunConfig()
     options = []
@@ -90,7 +86,6 @@ def _options() -> list[Option]:
         options += [
             Option(part.name, entry.name, _plain(kinds[entry.name]), getattr(owner, entry.name))
             for entry in dataclasses.fields(owner)
-            if entry.name not in ("vocabulary_size", "channels")
         ]
     return options
 
@@ -127,7 +122,7 @@ def run_config(values: Mapping[str, Any]) -> RunConfig:
         parts[known[name].part][name] = value
     return RunConfig(
         model=ModelConfig(**parts["model"]),
-        decoder=DecoderConfig(**{**UNSIZED, **parts["decoder"]}),
+        decoder=DecoderConfig(**parts["decoder"]),
         training=TrainingConfig(**parts["training"]),
         decoding=DecodingConfig(**parts["decoding"]),
     )

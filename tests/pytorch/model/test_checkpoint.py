@@ -88,6 +88,7 @@ def test_a_saved_checkpoint_can_be_read_by_another_user(tmp_path):
     [
         (lambda c: c["decoder"].update(vocabulary_size=99), "knows 99 words, vocabulary.json hol"),
         (lambda c: c["decoder"].update(channels=7), "takes 7 channels, the encoder"),
+        (lambda c: c["decoder"].pop("channels"), "'channels'"),
         (lambda c: c["decoder"].update(hidden_size=3), "shape .* the configuration needs"),
         (lambda c: c["decoder"].update(injection="every-step"), "lack decoder.injection|holds"),
         (lambda c: c["decoder"].update(colour="red"), "unexpected keyword argument 'colour'"),

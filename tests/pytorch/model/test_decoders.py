@@ -71,8 +71,6 @@ def test_it_learns_a_caption_for_each_image(injection, options):
     torch.manual_seed(0)
     config = DecoderConfig(
         injection=injection,
-        vocabulary_size=18,
-        channels=6,
         dropout=0.0,
         embedding_size=32,
         hidden_size=64,
@@ -80,7 +78,7 @@ def test_it_learns_a_caption_for_each_image(injection, options):
         attention_size=16,
         **options,
     )
-    decoder = Decoder(config)
+    decoder = Decoder(config, vocabulary_size=18, channels=6)
     regions, words = regions_and_words()
     optimizer = torch.optim.Adam(decoder.parameters(), lr=0.01)
     for _ in range(80):
@@ -113,7 +111,7 @@ def test_an_unknown_injection_is_named_with_the_known_ones():
 )
 def test_a_size_out_of_range_is_refused(option, message):
     with pytest.raises(ValueError, match=message):
-        DecoderConfig(injection="init", vocabulary_size=18, channels=6, **option)
+        DecoderConfig(**option)
 
 
 def test_dropout_blurs_what_attention_sees_and_not_where_it_looks():

@@ -62,14 +62,14 @@ def test_every_injection_learns_from_the_features_of_every_encoder(seen, injecti
     decoder = Decoder(
         DecoderConfig(
             injection=injection,
-            vocabulary_size=len(vocabulary),
-            channels=encoder.channels,
             embedding_size=64,
             hidden_size=64,
             image_size=64,
             attention_size=64,
             dropout=0.0,
-        )
+        ),
+        vocabulary_size=len(vocabulary),
+        channels=encoder.channels,
     )
     first_weights = {name: weight.clone() for name, weight in decoder.named_parameters()}
     examples = [Example(scene.image, (text,)) for scene, text in zip(SCENES, CAPTIONS, strict=True)]
