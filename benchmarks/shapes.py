@@ -18,7 +18,7 @@ import torch
 
 from pytorch.data.caption_dataset import Example
 from pytorch.data.datasets import load_dataset
-from pytorch.data.prepared import prepare_split
+from pytorch.data.prepared import prepare
 from pytorch.evaluation.evaluate import evaluate
 from pytorch.model.checkpoint import load_captioner
 from pytorch.model.tokenization import tokenize
@@ -71,7 +71,8 @@ def main() -> None:
         seconds = time.perf_counter() - start
         processor_seconds = time.process_time() - processor_start
         captioner = load_captioner(run.checkpoint)
-        test = prepare_split(dataset, "test", captioner.encoder, cache, device=captioner.device)
+        prepared = prepare(dataset, ["test"], captioner.encoder, cache, device=captioner.device)
+        test = prepared.splits["test"]
         evaluation = evaluate(captioner, test)
     print(f"from nothing to a checkpoint: {seconds:.0f} s, {torch.get_num_threads()} threads")
     print(f"of the processor: {processor_seconds:.0f} s")

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from pytorch.data.prepared import PreparedSplit, prepare_split
+from pytorch.data.prepared import PreparedSplit, prepare
 from pytorch.data.shapes import load_shapes
 from pytorch.model.captioner import Captioner
 from pytorch.model.checkpoint import save_checkpoint
@@ -132,8 +132,7 @@ def tiny_shapes(
         vocabulary=vocabulary,
         decoding=DecodingConfig(beam_size=2, max_words=8),
     )
-    train, dev = (
-        prepare_split(dataset, split, encoder, cache_dir, device=captioner.device, flip=flips)
-        for split, flips in (("train", flip), ("dev", False))
+    prepared = prepare(
+        dataset, ("train", "dev"), encoder, cache_dir, device=captioner.device, flip=flip
     )
-    return captioner, train, dev
+    return captioner, prepared.splits["train"], prepared.splits["dev"]

@@ -1,4 +1,4 @@
-"""A split made ready for training: its examples beside the region features of their images."""
+"""Data sets made ready for use: usable images, their captions, and their region features."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import dataclasses
 import itertools
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial, reduce
@@ -71,12 +71,15 @@ class PreparedSplit:
         )
 
         def features_of(mirrored: bool, examples: Sequence[Example]) -> RegionFeatures:
-            names = [example.image for example in examples]
             features = compute(
-                encoder, self.images, names, device=device, mirrored=mirrored, progress=progress
+                encoder,
+                self.images,
+                _image_names(examples),
+                device=device,
+                mirrored=mirrored,
+                progress=progress,
             )
-            for reason in features.unreadable.values():
-                raise ImageError(reason)
+            _require_all(features)
             return features
 
         parts = itertools.groupby(self.examples, key=lambda example: example.is_mirrored)
@@ -84,42 +87,90 @@ class PreparedSplit:
         return dataclasses.replace(self, features=reduce(RegionFeatures.followed_by, features))
 
 
-def prepare_split(
+@dataclass(frozen=True)
+class PreparedDataset:
+    """A data set whose images have been read, and the splits that are ready for use.
+
+    Attributes:
+        dataset: The data set without the images of these splits that cannot be used; its
+            `skipped` tells which they are, and why.
+        splits: The prepared splits by name.
+    """
+
+    dataset: CaptionDataset
+    splits: dict[str, PreparedSplit]
+
+
+def prepare(
     dataset: CaptionDataset,
-    split: str,
+    splits: Iterable[str],
     encoder: Encoder,
     cache_dir: Path,
     *,
     device: torch.device,
     flip: bool = False,
     progress: bool = False,
-) -> PreparedSplit:
-    """A split's examples with their region features, computed unless they are in the cache.
+) -> PreparedDataset:
+    """Compute the region features of some splits, and leave out the images that cannot be used.
 
-    Images that cannot be used are left out, with a warning. With `flip`, all examples follow once
-    more with their images in a mirror, but for captions that say left or right.
+    Args:
+        dataset: What `load_dataset` has read.
+        splits: The names of the splits to prepare; other splits of the data set stay as they are.
+        encoder: Computes the features that are not in the cache.
+        cache_dir: The folder of the feature cache.
+        device: Where to compute.
+        flip: Whether the train split is followed by its mirror images, without the captions that
+            say left or right.
+        progress: Whether to show a progress bar on stderr.
 
-    Raises DatasetError where there is no such split, or too much of it cannot be used.
+    Raises:
+        DatasetError: There is no such split, or too many of its images cannot be used.
+        EncoderError: The encoder gives infinite or undefined numbers.
+        OSError: The cache cannot be written.
     """
+    compute = partial(
+        cached_features,
+        encoder,
+        dataset.images,
+        cache_dir=cache_dir,
+        device=device,
+        progress=progress,
+    )
+    features = {}
+    for split in splits:
+        features[split] = compute(_image_names(dataset.split(split)))
+        dataset = dataset.leave_out(features[split].unreadable)
+        if dataset.skipped[split]:
+            logger.warning(dataset.skipped_sentence(split))
+    prepared = {
+        split: PreparedSplit(dataset.split(split), features[split], dataset.images, cache_dir)
+        for split in features
+    }
+    if flip and "train" in prepared:
+        prepared["train"] = _followed_by_mirror_images(prepared["train"], compute)
+    return PreparedDataset(dataset, prepared)
 
-    def features_of(examples: Sequence[Example], *, mirrored: bool) -> RegionFeatures:
-        return cached_features(
-            encoder,
-            dataset.images,
-            [example.image for example in examples],
-            cache_dir,
-            device=device,
-            mirrored=mirrored,
-            progress=progress,
-        )
 
-    features = features_of(dataset.split(split), mirrored=False)
-    readable = dataset.leave_out(features.unreadable)
-    if readable.skipped[split]:
-        logger.warning(readable.skipped_sentence(split))
-    examples = readable.split(split)
-    mirrored = tuple(e for e in (example.mirrored() for example in examples) if e.captions)
-    if flip and mirrored:
-        features = features.followed_by(features_of(mirrored, mirrored=True))
-        examples += mirrored
-    return PreparedSplit(examples, features, dataset.images, cache_dir)
+def _followed_by_mirror_images(
+    upright: PreparedSplit, compute: Callable[..., RegionFeatures]
+) -> PreparedSplit:
+    mirrored = tuple(e for e in (example.mirrored() for example in upright.examples) if e.captions)
+    if not mirrored:
+        return upright
+    features = compute(_image_names(mirrored), mirrored=True)
+    _require_all(features)
+    return dataclasses.replace(
+        upright,
+        examples=upright.examples + mirrored,
+        features=upright.features.followed_by(features),
+    )
+
+
+def _image_names(examples: Iterable[Example]) -> list[str]:
+    return [example.image for example in examples]
+
+
+def _require_all(features: RegionFeatures) -> None:
+    """Raise ImageError if an image that was readable before is so no longer."""
+    for reason in features.unreadable.values():
+        raise ImageError(reason)

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from pytorch.data.datasets import CaptionDataset, Example
-from pytorch.data.prepared import prepare_split
+from pytorch.data.prepared import prepare
 from pytorch.model.captioner import Captioner
 from pytorch.model.checkpoint import default_device, load_captioner, save_checkpoint
 from pytorch.model.checkpoint_files import CheckpointError, check_replaceable
@@ -81,17 +81,17 @@ def run_training(
         encoder = former.encoder if former else load_encoder(config)
         if config.training.fine_tune_from is not None:
             encoder.layers_from(config.training.fine_tune_from)  # refuses an unknown one early
-        train = prepare_split(
+        prepared = prepare(
             dataset,
-            "train",
+            ("train", "dev"),
             encoder,
             cache_dir,
             device=device,
             flip=config.model.flip,
             progress=progress,
         )
-        dev = prepare_split(dataset, "dev", encoder, cache_dir, device=device, progress=progress)
-    dataset = dataset.leave_out(train.features.unreadable | dev.features.unreadable)
+    dataset = prepared.dataset
+    train, dev = prepared.splits["train"], prepared.splits["dev"]
     captioner = former or new_captioner(config, encoder, dataset.split("train"), device)
     if former and is_main_process():
         _warn_of_unknown_words(former, dataset.split("train"), config.model.init_from)

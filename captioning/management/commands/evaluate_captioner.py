@@ -18,7 +18,7 @@ from captioning.management.commands._datasets import add_dataset_options, chosen
 from captioning.management.commands._outputs import check_outputs
 from pytorch.data.datasets import CaptionDataset, DatasetError, Example
 from pytorch.data.images import ImageStore
-from pytorch.data.prepared import prepare_split
+from pytorch.data.prepared import prepare
 from pytorch.evaluation.evaluate import (
     ScoreReport,
     cider_d_of_images,
@@ -176,14 +176,15 @@ def generate(
     captioner = load_captioner(checkpoint)
     captioner.decoding = dataclasses.replace(captioner.decoding, **decoding)
     progress = sys.stderr.isatty()
-    data = prepare_split(
+    prepared = prepare(
         dataset,
-        split,
+        [split],
         captioner.encoder,
         settings.BASE_DIR / "cache" / "features",
         device=captioner.device,
         progress=progress,
     )
+    data = prepared.splits[split]
 
     def describe(rows: Sequence[int]) -> list[Caption]:
         regions = data.features.rows(rows).to(captioner.device)  # (B, R, C)
@@ -196,7 +197,7 @@ def generate(
         {
             "checkpoint": captioner.name,
             "decoding": dataclasses.asdict(captioner.decoding),
-            "skipped_images": dataset.leave_out(data.features.unreadable).skipped[split],
+            "skipped_images": prepared.dataset.skipped[split],
         },
         describe,
     )

@@ -6,7 +6,7 @@ from PIL import Image, ImageOps
 
 from pytorch.data.datasets import DatasetError, load_dataset
 from pytorch.data.images import ImageError
-from pytorch.data.prepared import prepare_split
+from pytorch.data.prepared import prepare
 from pytorch.model.encoders import Encoder
 from pytorch.model.transforms import Preprocessing
 from tests.colours import write_colours
@@ -28,11 +28,19 @@ def root(tmp_path):
 
 
 @pytest.fixture
-def data_of(encoder, root, tmp_path):
-    def data_of(split="train", *, allow_missing=False, **options):
+def prepared_of(encoder, root, tmp_path):
+    def prepared_of(*splits, allow_missing=False, **options):
         dataset = load_dataset("flickr8k", root, allow_missing=allow_missing)
         cache = tmp_path / "cache"
-        return prepare_split(dataset, split, encoder, cache, device=torch.device("cpu"), **options)
+        return prepare(dataset, splits, encoder, cache, device=torch.device("cpu"), **options)
+
+    return prepared_of
+
+
+@pytest.fixture
+def data_of(prepared_of):
+    def data_of(split="train", **options):
+        return prepared_of(split, **options).splits[split]
 
     return data_of
 
@@ -69,6 +77,34 @@ def test_a_split_of_unreadable_images_alone_is_no_split(data_of, root):
         path.write_bytes(b"no picture")
     with pytest.raises(DatasetError, match="images of its dev split, 4 cannot be used"):
         data_of("dev", allow_missing=True)
+
+
+def test_the_data_set_loses_the_unusable_images_of_the_prepared_splits(prepared_of, root):
+    folder = root / "Flickr8k_Dataset"
+    (folder / "train-red-0.jpg").write_bytes(b"no picture")
+    (folder / "dev-red-0.jpg").write_bytes(b"no picture")
+    (folder / "dev-blue-0.jpg").unlink()
+
+    prepared = prepared_of("train", "dev", allow_missing=True)
+
+    assert list(prepared.splits) == ["train", "dev"]
+    for split, skipped in {"train": 1, "dev": 2}.items():
+        assert prepared.splits[split].examples == prepared.dataset.split(split)
+        assert len(prepared.dataset.skipped[split]) == skipped
+    assert prepared.dataset.skipped["dev"]["dev-blue-0.jpg"] == "missing"
+    assert "cannot be read" in prepared.dataset.skipped["dev"]["dev-red-0.jpg"]
+
+
+def test_images_of_splits_that_are_not_prepared_are_not_opened(prepared_of, root):
+    (root / "Flickr8k_Dataset" / "train-red-0.jpg").write_bytes(b"no picture")
+    prepared = prepared_of("dev")
+    assert list(prepared.splits) == ["dev"]
+    assert len(prepared.dataset.split("train")) == 8
+
+
+def test_dev_is_not_flipped(prepared_of):
+    splits = prepared_of("train", "dev", flip=True).splits
+    assert (len(splits["train"].examples), len(splits["dev"].examples)) == (16, 4)
 
 
 def test_flipped_examples_follow_with_the_features_of_mirrored_images(data_of, root):

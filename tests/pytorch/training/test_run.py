@@ -7,7 +7,7 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from pytorch.data.datasets import load_dataset
-from pytorch.data.prepared import prepare_split
+from pytorch.data.prepared import prepare
 from pytorch.evaluation.evaluate import evaluate
 from pytorch.model.checkpoint import load_captioner, save_checkpoint
 from pytorch.model.checkpoint_files import CheckpointError
@@ -266,7 +266,9 @@ def test_a_fine_tuned_checkpoint_scores_as_the_run_did(trained, tmp_path):
     best = run(dataset, tmp_path / "run", cache=tmp_path, learning_rate=0.01, **options)
     model = tmp_path / "run" / "checkpoint"
     loaded = load_captioner(model)
-    dev = prepare_split(dataset, "dev", loaded.encoder, tmp_path / "cache", device=loaded.device)
+    cache = tmp_path / "cache"
+    prepared = prepare(dataset, ["dev"], loaded.encoder, cache, device=loaded.device)
+    dev = prepared.splits["dev"]
     assert best.scores["CIDEr-D"] > 0
     assert evaluate(loaded, dev).scores == best.scores
     assert "partly fine-tuned" in (model / "README.md").read_text()
