@@ -10,8 +10,8 @@ from django.core.management import get_commands, load_command_class
 
 from pytorch.data.datasets import DATASETS
 from pytorch.evaluation.metrics import METRICS
-from pytorch.model.decoders import INJECTIONS
 from pytorch.model.encoders import ENCODERS
+from pytorch.model.injections import INJECTIONS
 
 PROJECT = Path(__file__).resolve().parent.parent
 DOCUMENTS = [

@@ -14,7 +14,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from pytorch.model.decoders import Decoder, State
+from pytorch.model.decoders import Decoder
+from pytorch.model.injections import State
 from pytorch.model.vocabulary import Vocabulary
 
 NEVER_GENERATED = [Vocabulary.pad, Vocabulary.start, Vocabulary.unknown]

@@ -15,9 +15,9 @@ from captioning.management.commands._datasets import add_dataset_options, chosen
 from pytorch.data.datasets import DatasetError
 from pytorch.evaluation.metrics import label
 from pytorch.model.checkpoint_files import CheckpointError
-from pytorch.model.decoders import INJECTIONS
 from pytorch.model.encoder_weights import EncoderError
 from pytorch.model.encoders import ENCODERS
+from pytorch.model.injections import INJECTIONS
 from pytorch.training.distributed import is_main_process, processes
 from pytorch.training.run import run_training
 from pytorch.training.run_config import OPTIONS, RunConfig, run_config

@@ -3,7 +3,7 @@ import math
 
 import pytest
 
-from pytorch.model.decoders import INJECTIONS
+from pytorch.model.injections import INJECTIONS
 from pytorch.model.search import DecodingConfig
 from tests.photographs import photographs
 from tests.tiny import tiny_captioner

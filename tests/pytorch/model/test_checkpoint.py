@@ -6,8 +6,8 @@ from safetensors.torch import load_file, save_file
 
 from pytorch.model.checkpoint import load_captioner, save_checkpoint
 from pytorch.model.checkpoint_files import CheckpointError, write_config
-from pytorch.model.decoders import INJECTIONS
 from pytorch.model.encoders import Encoder
+from pytorch.model.injections import INJECTIONS
 from tests.photographs import photographs
 from tests.tiny import save_tiny_checkpoint, tiny_captioner
 

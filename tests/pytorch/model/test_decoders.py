@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from pytorch.model.decoders import INJECTIONS, Decoder, DecoderConfig
+from pytorch.model.decoders import Decoder, DecoderConfig
+from pytorch.model.injections import INJECTIONS
 from tests.tiny import tiny_decoder
 
 every_injection = pytest.mark.parametrize("injection", INJECTIONS)

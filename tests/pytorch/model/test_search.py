@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytorch.model.decoders import INJECTIONS
+from pytorch.model.injections import INJECTIONS
 from pytorch.model.search import DecodingConfig, sample, search, word_log_probabilities
 from pytorch.model.vocabulary import Vocabulary
 from tests.tiny import tiny_decoder

@@ -12,8 +12,9 @@ from pytorch.data.prepared import PreparedSplit
 from pytorch.data.shapes import SIDE, DrawnImages, Scene, Shape
 from pytorch.evaluation.evaluate import generate_captions
 from pytorch.model.captioner import Captioner
-from pytorch.model.decoders import INJECTIONS, Decoder, DecoderConfig
+from pytorch.model.decoders import Decoder, DecoderConfig
 from pytorch.model.encoders import ENCODERS
+from pytorch.model.injections import INJECTIONS
 from pytorch.model.search import DecodingConfig
 from pytorch.model.tokenization import tokenize
 from pytorch.model.vocabulary import Vocabulary
