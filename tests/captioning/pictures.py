@@ -7,12 +7,19 @@ import zlib
 import numpy as np
 from PIL import Image
 
+from pytorch.files.photographs import Photograph, open_photograph
+
 
 def encoded(image, file_format, **options) -> bytes:
     """The image as the bytes of a file."""
     buffer = io.BytesIO()
     image.save(buffer, file_format, **options)
     return buffer.getvalue()
+
+
+def photograph_of(image) -> Photograph:
+    """The image as if it had been read from a PNG file."""
+    return open_photograph(io.BytesIO(encoded(image, "PNG")))
 
 
 def decoded(content: bytes) -> Image.Image:

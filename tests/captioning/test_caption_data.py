@@ -4,12 +4,13 @@ import pytest
 
 from captioning import engine
 from captioning.caption_data import caption_data
+from tests.captioning.pictures import photograph_of
 from tests.tiny import tiny_captioner
 
 
 @pytest.fixture
 def caption(coffee):
-    [caption] = engine.caption_photographs([coffee])
+    [caption] = engine.caption_photographs([photograph_of(coffee)])
     return caption
 
 

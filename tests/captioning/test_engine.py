@@ -6,27 +6,34 @@ from pathlib import Path
 import pytest
 
 from captioning import engine
+from tests.captioning.pictures import photograph_of
 from tests.photographs import photographs
 from tests.tiny import save_tiny_checkpoint, tiny_captioner
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
+def opened():
+    return [photograph_of(image) for image in photographs()]
+
+
 def test_the_captions_are_those_of_the_checkpoint(tiny_checkpoint):
     expected = [caption.sentence for caption in tiny_captioner().caption(photographs())]
-    assert [caption.sentence for caption in engine.caption_photographs(photographs())] == expected
+    assert [caption.sentence for caption in engine.caption_photographs(opened())] == expected
 
 
 def test_the_beam_size_reaches_the_search(coffee):
-    [caption] = engine.caption_photographs([coffee], engine.Decoding(beam_size=4))
+    [caption] = engine.caption_photographs([photograph_of(coffee)], engine.Decoding(beam_size=4))
     assert len(caption.candidates) == 3
 
 
 @pytest.mark.parametrize("candidates", [1, 3, 9])
 def test_so_many_candidates_come_at_most_the_best_ones(coffee, candidates):
-    [all_of_them] = engine.caption_photographs([coffee], engine.Decoding(beam_size=4))
+    [all_of_them] = engine.caption_photographs(
+        [photograph_of(coffee)], engine.Decoding(beam_size=4)
+    )
     decoding = engine.Decoding(beam_size=4, candidates=candidates)
-    [caption] = engine.caption_photographs([coffee], decoding)
+    [caption] = engine.caption_photographs([photograph_of(coffee)], decoding)
     assert caption.sentence == all_of_them.sentence
     assert caption.candidates == all_of_them.candidates[: candidates - 1]
 
@@ -34,7 +41,7 @@ def test_so_many_candidates_come_at_most_the_best_ones(coffee, candidates):
 def test_creative_captions_come_by_the_seed():
     def captions(seed):
         decoding = engine.Decoding(beam_size=1, top_p=1.0, seed=seed)
-        found = engine.caption_photographs(photographs(), decoding)
+        found = engine.caption_photographs(opened(), decoding)
         return tuple(caption.sentence for caption in found)
 
     assert captions(3) == captions(3)
@@ -70,11 +77,11 @@ def test_the_model_is_loaded_once_however_many_threads_ask(settings, tmp_path):
 
 
 def test_several_threads_get_the_captions_that_one_gets():
-    expected = [caption.sentence for caption in engine.caption_photographs(photographs())]
+    expected = [caption.sentence for caption in engine.caption_photographs(opened())]
     found = {}
 
     def ask(number):
-        [caption] = engine.caption_photographs([photographs()[number % 4]])
+        [caption] = engine.caption_photographs([opened()[number % 4]])
         found[number] = caption.sentence
 
     threads = [threading.Thread(target=ask, args=[number]) for number in range(8)]
@@ -105,7 +112,7 @@ def test_a_failure_of_the_machine_is_a_passing_error(coffee, monkeypatch):
 
     monkeypatch.setattr(engine.get_captioner(), "caption", run_out_of_memory)
     with pytest.raises(engine.EngineError, match="Please try again in a minute") as caught:
-        engine.caption_photographs([coffee])
+        engine.caption_photographs([photograph_of(coffee)])
     assert not caught.value.permanent
 
 

@@ -26,8 +26,8 @@ def test_a_photograph_is_cleaned_to_an_rgb_image(coffee):
     form = form_with(encoded(coffee.convert("L"), "PNG"))
     assert form.is_valid()
     photograph = form.cleaned_data["photograph"]
-    assert isinstance(photograph, Image.Image)
-    assert (photograph.mode, photograph.size) == ("RGB", coffee.size)
+    assert (photograph.image.mode, photograph.image.size) == ("RGB", coffee.size)
+    assert (photograph.format, photograph.width, photograph.height) == ("PNG", 600, 400)
 
 
 @pytest.mark.parametrize(

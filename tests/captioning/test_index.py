@@ -22,6 +22,7 @@ from tests.captioning.pictures import (
     difference,
     encoded,
     grey_16_bit,
+    photograph_of,
 )
 from tests.tiny import save_tiny_checkpoint
 
@@ -49,7 +50,7 @@ def shown_photograph(html):
 @pytest.fixture
 def arrived(coffee_jpeg):
     """The photograph as it is when it was sent."""
-    return open_photograph(io.BytesIO(coffee_jpeg)).image
+    return open_photograph(io.BytesIO(coffee_jpeg))
 
 
 def test_get_shows_the_form(client):
@@ -70,7 +71,7 @@ def test_other_methods_are_refused(client):
 
 def test_a_photograph_is_shown_with_its_caption_and_how_long_it_took(client, coffee, coffee_jpeg):
     response = send(client, coffee_jpeg)
-    [caption] = engine.caption_photographs([coffee])
+    [caption] = engine.caption_photographs([photograph_of(coffee)])
     assert response.status_code == 200
     assert shown_sentence(response.text) == caption.sentence
     assert re.search(r"in \d+\.\d\d seconds", response.text)

@@ -8,8 +8,9 @@ from PIL import Image
 
 from captioning import engine, library
 from captioning.models import Caption, Checkpoint, Picture
+from pytorch.files.photographs import open_photograph
 from tests.captioning.kept import keep, kept_files, visitor
-from tests.captioning.pictures import decoded, difference, encoded
+from tests.captioning.pictures import decoded, difference, encoded, photograph_of
 
 pytestmark = pytest.mark.django_db
 
@@ -40,12 +41,17 @@ def test_a_kept_picture_has_its_file_as_it_came(coffee_jpeg, picture):
 
 
 def test_a_kept_picture_has_what_the_model_said(coffee, picture):
-    [expected] = engine.caption_photographs([coffee])
+    [expected] = engine.caption_photographs([photograph_of(coffee)])
     assert picture.sentence == picture.description == picture.caption.sentence
     assert picture.sentence == expected.sentence
     assert picture.caption.settings["beam_size"] == 2
     assert len(picture.caption.data["candidates"]) == 1
     assert picture.caption.checkpoint.name == "tiny"
+
+
+def test_a_large_picture_is_kept_with_the_size_of_its_file():
+    picture = keep(visitor(), encoded(Image.new("RGB", (4000, 3000)), "JPEG"))
+    assert (picture.width, picture.height) == (4000, 3000)
 
 
 def test_the_checkpoint_is_known_by_the_hash_of_its_configuration(tiny_checkpoint, picture):
@@ -162,10 +168,10 @@ def test_the_same_picture_sent_twice_at_once_is_kept_once(coffee_jpeg):
     assert len(kept_files()) == 3
 
 
-def test_the_slower_of_two_requests_gets_the_picture_of_the_faster(coffee, coffee_jpeg, picture):
+def test_the_slower_of_two_requests_gets_the_picture_of_the_faster(coffee_jpeg, picture):
     """On PostgreSQL both may find that the picture is not there yet."""
-    file = SimpleUploadedFile("photo.jpg", coffee_jpeg)
-    assert library._store(picture.owner, coffee, file, picture.pixel_hash) == picture
+    photograph = open_photograph(SimpleUploadedFile("photo.jpg", coffee_jpeg))
+    assert library._store(picture.owner, photograph) == picture
     assert len(kept_files()) == 3
 
 
