@@ -1,12 +1,13 @@
-# make run    serve at http://localhost:8000 (PORT=... for another port)
-# make test   run every test
-# make check  linter, formatter and type checker
+# make run        serve at http://localhost:8000 (PORT=... for another port)
+# make test       run every test, and print the coverage
+# make test-fast  run the quick tests only
+# make check      linter, formatter and type checker
 
 PYTHON ?= python3
 PORT ?= 8000
 BIN := .venv/bin
 
-.PHONY: run test check
+.PHONY: run test test-fast check
 .DEFAULT_GOAL := run
 
 run: .venv/requirements
@@ -14,8 +15,13 @@ run: .venv/requirements
 	$(BIN)/python manage.py collectstatic --no-input --verbosity 0
 	PORT=$(PORT) $(BIN)/gunicorn --config gunicorn.conf.py imagecaptioner.wsgi
 
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+
 test: .venv/requirements-dev
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(PYTEST) --cov --cov-report=term:skip-covered
+
+test-fast: .venv/requirements-dev
+	$(PYTEST) -m "not slow"
 
 check: .venv/requirements-dev
 	$(BIN)/ruff check

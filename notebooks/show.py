@@ -1,4 +1,4 @@
-"""Shows pieces of `pytorch/html_report.py` in a notebook."""
+"""Shows pieces of `pytorch/evaluation/html_report.py` in a notebook."""
 
 from __future__ import annotations
 

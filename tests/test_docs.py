@@ -16,6 +16,7 @@ from pytorch.model.injections import INJECTIONS
 PROJECT = Path(__file__).resolve().parent.parent
 DOCUMENTS = [
     PROJECT / "README.md",
+    PROJECT / "CONTRIBUTING.md",
     *sorted((PROJECT / "docs").glob("*.md")),
     PROJECT / "notebooks" / "README.md",
     *sorted((PROJECT / "notebooks").glob("*.ipynb")),
@@ -76,7 +77,7 @@ def test_modules_named_exist(path):
 def test_make_targets_exist():
     makefile = (PROJECT / "Makefile").read_text(encoding="utf-8")
     for text in texts().values():
-        for target in re.findall(r"^ {4}make (\w+)", text, re.MULTILINE):
+        for target in re.findall(r"^ {4}make ([\w-]+)", text, re.MULTILINE):
             assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
 
 

@@ -35,7 +35,7 @@ def make(folder, *arguments):
     )
 
 
-@pytest.mark.parametrize("target", ["run", "test", "check"])
+@pytest.mark.parametrize("target", ["run", "test", "test-fast", "check"])
 def test_an_old_or_missing_python_is_refused_in_words(clone, target):
     result = make(clone, target, "PYTHON=false")
     assert result.returncode != 0
