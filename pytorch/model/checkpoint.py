@@ -1,7 +1,7 @@
-"""Checkpoints: a captioner written to a directory, and read back.
+"""Checkpoints: a captioner saved to a directory, and loaded from it.
 
 A checkpoint is the only thing that moves between training and serving. Loading one runs no code
-from it, and refuses whatever does not fit together.
+from it, and refuses parts that do not fit together.
 """
 
 from __future__ import annotations
@@ -40,21 +40,35 @@ from pytorch.model.vocabulary import Vocabulary
 
 
 def default_device() -> torch.device:
-    """The GPU when one is present."""
+    """The GPU if there is one, otherwise the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def save_checkpoint(directory: Path, captioner: Captioner, *, model_card: str) -> None:
-    """Write the captioner as the checkpoint `directory`, replacing one that is there whole.
+    """Write the captioner as a checkpoint, replacing one that is already there.
 
-    An encoder that still has its registry's pretrained weights is named with their hash; any
-    other is copied into the checkpoint. Raises CheckpointError where `directory` holds anything
-    else than a checkpoint.
+    An encoder with its published weights is stored by name and hash only; any other weights are
+    copied into the checkpoint.
+
+    Args:
+        directory: Where the checkpoint goes.
+        captioner: The model, on any device.
+        model_card: The Markdown of its README.
+
+    Raises:
+        CheckpointError: A weight is not finite, `directory` holds something other than a
+            checkpoint, or it cannot be written.
     """
-    encoder = captioner.encoder
-    tensors = _prefixed("decoder.", captioner.decoder)
+    encoder, decoder = captioner.encoder, captioner.decoder
+    tensors = _prefixed("decoder.", decoder)
     if encoder.weights_source != "pretrained":
         tensors |= _prefixed("encoder.", encoder)
+    for name, tensor in tensors.items():
+        if not tensor.isfinite().all():
+            raise CheckpointError(
+                f"No checkpoint is written to {directory}: {name} has values that are infinite or "
+                "not a number. Train with a lower learning rate."
+            )
     config = {
         "encoder": {
             "name": encoder.name,
@@ -64,9 +78,9 @@ def save_checkpoint(directory: Path, captioner: Captioner, *, model_card: str) -
             "preprocessing": dataclasses.asdict(encoder.preprocessing),
         },
         "decoder": {
-            "vocabulary_size": captioner.decoder.vocabulary_size,
-            "channels": captioner.decoder.channels,
-            **dataclasses.asdict(captioner.decoder.config),
+            "vocabulary_size": decoder.vocabulary_size,
+            "channels": decoder.channels,
+            **dataclasses.asdict(decoder.config),
         },
         "decoding": dataclasses.asdict(captioner.decoding),
     }
@@ -79,20 +93,28 @@ def save_checkpoint(directory: Path, captioner: Captioner, *, model_card: str) -
 
 
 def load_captioner(directory: Path, *, device: torch.device | None = None) -> Captioner:
-    """The captioner of a checkpoint, on `device` (the GPU when one is present, by default).
+    """Load the captioner of a checkpoint.
 
-    Raises CheckpointError with a sentence that says what does not fit.
+    Args:
+        directory: The checkpoint.
+        device: Where the captioner goes; `default_device()` if None.
+
+    Raises:
+        CheckpointError: The checkpoint is missing or damaged, or its parts do not fit together.
     """
     config = verify_files(directory)
     try:
         captioner = _build(config, directory)
         _load_weights(captioner, config["encoder"], directory / WEIGHTS)
-    except (KeyError, TypeError, ValueError, EncoderError) as error:
+    except KeyError as error:
+        raise CheckpointError(
+            f"The checkpoint at {directory} does not fit together: {CONFIG} lacks {error}."
+        ) from error
+    except (TypeError, ValueError, EncoderError) as error:
         raise CheckpointError(
             f"The checkpoint at {directory} does not fit together: {error}"
         ) from error
-    device = device or default_device()
-    return captioner.to(device)
+    return captioner.to(device or default_device())
 
 
 def _prefixed(prefix: str, module: nn.Module) -> dict[str, Tensor]:
@@ -100,7 +122,7 @@ def _prefixed(prefix: str, module: nn.Module) -> dict[str, Tensor]:
 
 
 def _build(config: Mapping[str, Any], directory: Path) -> Captioner:
-    """The captioner that the configuration describes, with random weights."""
+    """Build the captioner of a configuration, with random weights."""
     encoder = Encoder(config["encoder"]["name"], grid_size=config["encoder"]["grid_size"])
     encoder.preprocessing = Preprocessing(**config["encoder"]["preprocessing"])
     vocabulary = Vocabulary(read_json(directory / VOCABULARY))
@@ -129,6 +151,7 @@ def _build(config: Mapping[str, Any], directory: Path) -> Captioner:
 
 
 def _load_weights(captioner: Captioner, encoder_config: Mapping[str, Any], path: Path) -> None:
+    """Fill in the weights from a safetensors file, and published ones from their own source."""
     try:
         tensors = load_file(path)
     except SafetensorError as error:
@@ -142,7 +165,7 @@ def _load_weights(captioner: Captioner, encoder_config: Mapping[str, Any], path:
     if found != encoder_config["weights_hash"]:
         raise ValueError(
             f"the decoder was trained on {captioner.encoder.name} weights with the hash "
-            f"{encoder_config['weights_hash'][:12]}..., those found here have {found[:12]}..."
+            f"{encoder_config['weights_hash'][:12]}..., but those found here have {found[:12]}..."
         )
     _load_part(captioner.decoder, "decoder.", tensors)
     if tensors:
@@ -150,7 +173,11 @@ def _load_weights(captioner: Captioner, encoder_config: Mapping[str, Any], path:
 
 
 def _load_part(module: nn.Module, prefix: str, tensors: dict[str, Tensor]) -> None:
-    """Move the tensors under `prefix` into the module; raises ValueError at the first misfit."""
+    """Move the tensors under `prefix` from `tensors` into the module.
+
+    Raises:
+        ValueError: A tensor is missing or has another shape.
+    """
     part = {}
     for name, expected in module.state_dict().items():
         tensor = tensors.pop(prefix + name, None)
@@ -159,7 +186,7 @@ def _load_part(module: nn.Module, prefix: str, tensors: dict[str, Tensor]) -> No
         if tensor.shape != expected.shape:
             raise ValueError(
                 f"{prefix}{name} has the shape {tuple(tensor.shape)}, "
-                f"the configuration needs {tuple(expected.shape)}."
+                f"but the configuration needs {tuple(expected.shape)}."
             )
         part[name] = tensor
     module.load_state_dict(part)

@@ -1,6 +1,6 @@
-"""The files of a checkpoint directory: written whole, and checked before they are believed.
+"""The files of a checkpoint directory: written atomically, and verified before they are used.
 
-Nothing here imports torch, so that a system check need not wait for it.
+Nothing here imports torch, so that Django's system checks need not wait for it.
 """
 
 from __future__ import annotations
@@ -34,10 +34,11 @@ class CheckpointMissingError(CheckpointError):
 
 
 def read_config(directory: Path) -> dict[str, Any]:
-    """Configuration of the checkpoint, whose other files are not looked at.
+    """Read the configuration of a checkpoint, without looking at its other files.
 
-    Raises CheckpointMissingError where there is no checkpoint, CheckpointError where the file is
-    damaged or of another format version.
+    Raises:
+        CheckpointMissingError: There is no checkpoint in `directory`.
+        CheckpointError: The file is damaged or has another format version.
     """
     if not (directory / CONFIG).is_file():
         raise CheckpointMissingError(
@@ -54,16 +55,17 @@ def read_config(directory: Path) -> dict[str, Any]:
         version = config.get("format_version") if isinstance(config, dict) else None
         raise CheckpointError(
             f"The checkpoint at {directory} has format version {version!r}; this program reads "
-            f"version {FORMAT_VERSION}. Train it anew, or use the program that wrote it."
+            f"version {FORMAT_VERSION}. Train it again, or use the program that wrote it."
         )
     return config
 
 
 def verify_files(directory: Path) -> dict[str, Any]:
-    """Configuration of the checkpoint, once its files are known to be those it was written with.
+    """Check the files of a checkpoint against their hashes, and return its configuration.
 
-    Raises CheckpointMissingError where there is no checkpoint, CheckpointError where it is
-    damaged or of another format version.
+    Raises:
+        CheckpointMissingError: There is no checkpoint in `directory`.
+        CheckpointError: It is damaged or has another format version.
     """
     config = read_config(directory)
     hashes = config.get("files")
@@ -83,21 +85,21 @@ def verify_files(directory: Path) -> dict[str, Any]:
 
 
 def check_replaceable(directory: Path) -> None:
-    """Make sure that a checkpoint can be written to `directory`, and that nothing is lost by it.
+    """Check that a checkpoint can be written to `directory` without losing anything else.
 
-    It may be absent, empty, or a checkpoint. Makes the folder above it where there is none. Raises
-    CheckpointError.
+    The directory may be missing, empty or a checkpoint. Its parent folder is made if need be.
+
+    Raises:
+        CheckpointError: The directory holds something else, or its parent cannot be made.
     """
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
         is_free = not directory.exists() or (directory.is_dir() and not any(directory.iterdir()))
     except OSError as error:
-        raise CheckpointError(
-            f"No checkpoint can be written to {directory}: {error.strerror}."
-        ) from error
+        raise _not_written(directory, error) from error
     if not is_free and not _is_checkpoint(directory):
         raise CheckpointError(
-            f"{directory} holds something else than a checkpoint, which would replace it whole. "
+            f"{directory} is not a checkpoint, and writing one would replace all that it holds. "
             "Name another place for the checkpoint."
         )
 
@@ -110,37 +112,63 @@ def _is_checkpoint(directory: Path) -> bool:
     return isinstance(config, dict) and "format_version" in config
 
 
+def _not_written(directory: Path, error: OSError) -> CheckpointError:
+    return CheckpointError(
+        f"No checkpoint can be written to {directory}: {error.strerror or error}."
+    )
+
+
 def read_json(path: Path) -> Any:
-    """Content of a JSON file; raises CheckpointError where it is not JSON."""
+    """Parse a JSON file.
+
+    Raises:
+        CheckpointError: The file cannot be read, or is not JSON.
+    """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
         raise CheckpointError(f"{path} cannot be read as JSON: {error}.") from error
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write indented JSON that reads well in a diff."""
+    """Write indented JSON, which reads well in a diff."""
     path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def file_hash(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """Compute the SHA-256 of a file, in hexadecimal.
+
+    Raises:
+        CheckpointError: The file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror}.") from error
 
 
 def write_config(directory: Path, config: Mapping[str, Any]) -> None:
-    """Write `config` with the format version and the hashes of the files already there."""
+    """Write `config`, with the format version and the hashes of the files already there."""
     hashes = {name: file_hash(directory / name) for name in HASHED}
     write_json(directory / CONFIG, {"format_version": FORMAT_VERSION, **config, "files": hashes})
 
 
 @contextmanager
 def new_checkpoint(target: Path) -> Iterator[Path]:
-    """A folder to fill, which takes the place of the checkpoint at `target` whole or not at all.
+    """A folder to fill, which replaces the checkpoint at `target` when the block ends.
 
-    Raises CheckpointError where `target` holds anything else than a checkpoint.
+    After an exception `target` is as it was.
+
+    Raises:
+        CheckpointError: `target` holds something other than a checkpoint, or the files cannot be
+            written.
     """
     check_replaceable(target)
-    with new_folder(target) as folder:
-        yield folder
+    try:
+        with new_folder(target) as folder:
+            yield folder
+    except OSError as error:
+        raise _not_written(target, error) from error

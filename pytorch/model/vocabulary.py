@@ -13,38 +13,54 @@ SPECIAL_TOKENS = (PAD, START, END, UNKNOWN)
 class Vocabulary:
     """A fixed list of words; a word's number is its place in the list.
 
-    The special tokens always come first, so their numbers are the same in every vocabulary.
+    The special tokens come first, so their numbers are the same in every vocabulary. They are not
+    words: where a caption has the text of one, that is an unknown word like any other.
+
+    Args:
+        words: All words, beginning with the special tokens.
+
+    Raises:
+        ValueError: `words` begins otherwise, or has a word twice.
     """
 
     pad, start, end, unknown = range(len(SPECIAL_TOKENS))
 
     def __init__(self, words: Sequence[str]) -> None:
-        """`words` begins with the special tokens; raises ValueError where it does not."""
         if tuple(words[: len(SPECIAL_TOKENS)]) != SPECIAL_TOKENS:
             raise ValueError(
                 f"A vocabulary begins with {' '.join(SPECIAL_TOKENS)}, "
-                f"this one with {' '.join(words[: len(SPECIAL_TOKENS)])!r}."
+                f"but this one with {' '.join(words[: len(SPECIAL_TOKENS)])!r}."
             )
         self.words = tuple(words)
-        self._numbers = {word: number for number, word in enumerate(self.words)}
-        if len(self._numbers) != len(self.words):
-            repeated = Counter(self.words).most_common(1)[0][0]
-            raise ValueError(f"The vocabulary holds the word {repeated!r} twice.")
+        word, count = Counter(self.words).most_common(1)[0]
+        if count > 1:
+            raise ValueError(f"The vocabulary holds the word {word!r} twice.")
+        self._numbers = {
+            word: number for number, word in enumerate(self.words) if number >= len(SPECIAL_TOKENS)
+        }
 
     @classmethod
     def build(cls, captions: Iterable[Sequence[str]], *, min_count: int) -> Vocabulary:
-        """The words that occur at least `min_count` times in tokenized captions.
+        """Build the vocabulary of the words that are frequent in tokenized captions.
 
-        Most frequent first, and in alphabetical order among equals, so that the same captions
-        always give the same vocabulary. Pass the captions of the training split only. Raises
-        ValueError where no word occurs so often.
+        The most frequent words come first, equally frequent ones in alphabetical order, so the
+        same captions always give the same vocabulary.
+
+        Args:
+            captions: Tokenized captions, of the train split only.
+            min_count: How often a word must occur to be included.
+
+        Raises:
+            ValueError: No word occurs that often.
         """
         counts = Counter(word for caption in captions for word in caption)
+        for token in SPECIAL_TOKENS:
+            del counts[token]
         kept = [word for word, count in counts.items() if count >= min_count]
         if not kept:
             raise ValueError(
-                f"No word occurs at least {min_count} times in the captions of the train split, "
-                f"and the most frequent one {max(counts.values(), default=0)} times. Lower "
+                f"No word occurs at least {min_count} times in the captions of the train split; "
+                f"the most frequent one occurs {max(counts.values(), default=0)} times. Lower "
                 "min_count."
             )
         return cls([*SPECIAL_TOKENS, *sorted(kept, key=lambda word: (-counts[word], word))])
@@ -56,12 +72,12 @@ class Vocabulary:
         return word in self._numbers
 
     def encode(self, words: Sequence[str]) -> list[int]:
-        """Numbers of the words between `<start>` and `<end>`; unknown words become `<unk>`."""
+        """Return the words' numbers between `<start>` and `<end>`; `<unk>` for unknown words."""
         inner = [self._numbers.get(word, self.unknown) for word in words]
         return [self.start, *inner, self.end]
 
     def decode(self, numbers: Iterable[int]) -> list[str]:
-        """Words up to the first `<end>`, without `<pad>` and `<start>`."""
+        """Return the words before the first `<end>`, without `<pad>` and `<start>`."""
         words = []
         for number in numbers:
             if number == self.end:
@@ -73,9 +89,13 @@ class Vocabulary:
 
 @dataclass(frozen=True)
 class Coverage:
-    """How many of the words in some captions are in a vocabulary.
+    """How many of the words in some captions a vocabulary knows.
 
-    Tokens are words counted as often as they occur, types are different words.
+    Attributes:
+        tokens: Words, counted as often as they occur.
+        known_tokens: Those that the vocabulary knows.
+        types: Different words.
+        known_types: Those that the vocabulary knows.
     """
 
     tokens: int
@@ -85,7 +105,7 @@ class Coverage:
 
     @classmethod
     def of(cls, vocabulary: Vocabulary, captions: Iterable[Sequence[str]]) -> Coverage:
-        """The vocabulary's coverage of tokenized captions."""
+        """Compute a vocabulary's coverage of tokenized captions."""
         counts = Counter(word for caption in captions for word in caption)
         known = {word: count for word, count in counts.items() if word in vocabulary}
         return cls(

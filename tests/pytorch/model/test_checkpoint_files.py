@@ -29,7 +29,7 @@ def test_a_whole_checkpoint_gives_its_configuration(checkpoint):
     assert verify_files(checkpoint)["encoder"] == {"name": "tiny"}
 
 
-def test_a_missing_checkpoint_is_told_apart_from_a_damaged_one(tmp_path):
+def test_a_missing_checkpoint_has_an_error_of_its_own(tmp_path):
     with pytest.raises(
         CheckpointMissingError, match=r"no checkpoint at .*nowhere.*train_captioner"
     ):
@@ -63,7 +63,7 @@ def test_a_configuration_without_hashes_is_refused(checkpoint):
         verify_files(checkpoint)
 
 
-def test_a_run_folder_is_told_from_the_checkpoint_in_it(checkpoint, tmp_path):
+def test_for_a_run_folder_the_error_names_the_checkpoint_in_it(checkpoint, tmp_path):
     run = tmp_path / "run"
     run.mkdir()
     (run / "config.json").write_text('{"dataset": "flickr8k"}')
@@ -73,7 +73,7 @@ def test_a_run_folder_is_told_from_the_checkpoint_in_it(checkpoint, tmp_path):
         verify_files(run)
 
 
-def test_a_checkpoint_may_take_the_place_of_nothing_or_of_a_checkpoint(checkpoint, tmp_path):
+def test_a_checkpoint_may_replace_nothing_or_a_checkpoint(checkpoint, tmp_path):
     check_replaceable(checkpoint)
     check_replaceable(tmp_path / "new" / "place")
     (tmp_path / "empty").mkdir()
@@ -81,11 +81,11 @@ def test_a_checkpoint_may_take_the_place_of_nothing_or_of_a_checkpoint(checkpoin
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "config.json"])
-def test_a_checkpoint_may_not_take_the_place_of_anything_else(tmp_path, name):
+def test_a_checkpoint_may_not_replace_anything_else(tmp_path, name):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / name).write_text("{}")
     for place in (tmp_path / "mine", tmp_path / "mine" / name):
-        with pytest.raises(CheckpointError, match="holds something else than a checkpoint"):
+        with pytest.raises(CheckpointError, match="is not a checkpoint, and writing one would"):
             check_replaceable(place)
 
 
@@ -95,12 +95,44 @@ def test_a_place_below_a_file_is_refused(tmp_path):
         check_replaceable(tmp_path / "file" / "mine")
 
 
+def test_a_file_that_cannot_be_read_is_named(checkpoint):
+    # Reading another process's memory at address 0 is an input/output error, even for root.
+    path = checkpoint / "weights.safetensors"
+    path.unlink()
+    path.symlink_to("/proc/self/mem")
+    with pytest.raises(CheckpointError, match=rf"^{path} cannot be read: Input/output error\.$"):
+        verify_files(checkpoint)
+
+
+def test_a_configuration_that_cannot_be_read_is_named(checkpoint):
+    path = checkpoint / "config.json"
+    path.unlink()
+    path.symlink_to("/proc/self/mem")
+    with pytest.raises(CheckpointError, match=rf"^{path} cannot be read: Input/output error\.$"):
+        verify_files(checkpoint)
+
+
+def test_a_full_disk_is_told_with_the_name_of_the_checkpoint(checkpoint):
+    former = (checkpoint / "config.json").read_bytes()
+
+    def write():
+        with new_checkpoint(checkpoint) as directory:
+            (directory / "weights.safetensors").symlink_to("/dev/full")
+            (directory / "weights.safetensors").write_bytes(b"weights")
+
+    message = rf"^No checkpoint can be written to {checkpoint}: No space left on device\.$"
+    with pytest.raises(CheckpointError, match=message):
+        write()
+    assert (checkpoint / "config.json").read_bytes() == former
+    assert [path.name for path in checkpoint.parent.iterdir()] == [checkpoint.name]
+
+
 def fill(directory, content):
     write_json(directory / "config.json", {"format_version": 1})
     (directory / content).write_text(content)
 
 
-def test_a_replacement_takes_the_place_of_the_old_directory_whole(tmp_path):
+def test_a_new_checkpoint_replaces_all_of_the_old_one(tmp_path):
     target = tmp_path / "target"
     for content in ("old", "new"):
         with new_checkpoint(target) as directory:
@@ -109,7 +141,7 @@ def test_a_replacement_takes_the_place_of_the_old_directory_whole(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["target"]
 
 
-def test_a_failed_replacement_leaves_the_old_directory(tmp_path):
+def test_after_a_failure_the_old_checkpoint_is_still_there(tmp_path):
     target = tmp_path / "target"
     with new_checkpoint(target) as directory:
         fill(directory, "old")
@@ -125,10 +157,10 @@ def test_a_failed_replacement_leaves_the_old_directory(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["target"]
 
 
-def test_a_replacement_leaves_what_is_no_checkpoint(tmp_path):
+def test_what_is_not_a_checkpoint_is_not_replaced(tmp_path):
     (tmp_path / "target").mkdir()
     (tmp_path / "target" / "mine").write_text("dear to me")
-    with pytest.raises(CheckpointError, match="holds something else"):
+    with pytest.raises(CheckpointError, match="is not a checkpoint"):
         new_checkpoint(tmp_path / "target").__enter__()
     assert (tmp_path / "target" / "mine").read_text() == "dear to me"
     assert [path.name for path in tmp_path.iterdir()] == ["target"]

@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytorch.model.tokenization import tokenize
 from pytorch.model.vocabulary import SPECIAL_TOKENS, Coverage, Vocabulary
 
 CAPTIONS = [["a", "dog", "runs"], ["a", "dog", "sits"], ["a", "cat"]]
@@ -33,13 +34,35 @@ def test_unknown_words_become_the_unknown_token():
     ]
 
 
+@pytest.mark.parametrize("token", SPECIAL_TOKENS)
+def test_the_text_of_a_special_token_is_an_unknown_word(token):
+    captions = [tokenize(f"a dog {token} {token} runs")] * 2
+    assert captions[0].count(token) == 2
+    vocabulary = Vocabulary.build(captions, min_count=2)
+    assert vocabulary.words == (*SPECIAL_TOKENS, "a", "dog", "runs")
+    assert token not in vocabulary
+    assert vocabulary.encode(captions[0]) == [
+        vocabulary.start,
+        *(4, 5, vocabulary.unknown, vocabulary.unknown, 6),
+        vocabulary.end,
+    ]
+    assert Coverage.of(vocabulary, captions[:1]) == Coverage(
+        tokens=5, known_tokens=3, types=4, known_types=3
+    )
+
+
+def test_captions_of_special_tokens_alone_make_no_vocabulary():
+    with pytest.raises(ValueError, match="the most frequent one occurs 0 times"):
+        Vocabulary.build([list(SPECIAL_TOKENS)], min_count=1)
+
+
 def test_decoding_stops_at_the_first_end():
     vocabulary = Vocabulary.build(CAPTIONS, min_count=1)
     assert vocabulary.decode([4, vocabulary.end, 5]) == ["a"]
 
 
 def test_special_tokens_must_come_first():
-    with pytest.raises(ValueError, match="begins with <pad>"):
+    with pytest.raises(ValueError, match="begins with <pad> .* but this one with"):
         Vocabulary(["a", *SPECIAL_TOKENS])
 
 
@@ -62,5 +85,5 @@ def test_coverage_counts_words_as_often_as_they_occur_and_once():
     )
 
 
-def test_nothing_is_covered_of_no_captions():
+def test_no_captions_have_no_coverage():
     assert Coverage.of(Vocabulary(SPECIAL_TOKENS), []) == Coverage(0, 0, 0, 0)
