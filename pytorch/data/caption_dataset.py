@@ -45,6 +45,7 @@ class CaptionDataset:
         terms: What its publishers allow, in a sentence or two for the model card.
         allow_missing: Whether any share of a split may be left out.
         skipped: By split, the images left out and why.
+        empty_captions: By split, how many empty captions were dropped, where there were any.
     """
 
     name: str
@@ -54,6 +55,7 @@ class CaptionDataset:
     terms: str
     allow_missing: bool = False
     skipped: dict[str, dict[str, str]] = field(default_factory=dict)
+    empty_captions: dict[str, int] = field(default_factory=dict)
 
     def split(self, name: str) -> tuple[Example, ...]:
         """The examples of a split.
@@ -74,6 +76,28 @@ class CaptionDataset:
         """The images of a split, and then those of it that are left out."""
         kept = [example.image for example in self.splits.get(split, ())]
         return kept + list(self.skipped.get(split, {}))
+
+    def without_empty_captions(self) -> CaptionDataset:
+        """The data set without captions that are empty or only white space, which are counted.
+
+        An image may be left without any caption.
+        """
+        splits = {
+            split: tuple(
+                dataclasses.replace(e, captions=tuple(filter(str.strip, e.captions)))
+                for e in examples
+            )
+            for split, examples in self.splits.items()
+        }
+        dropped = {
+            split: _caption_count(examples) - _caption_count(splits[split])
+            for split, examples in self.splits.items()
+        }
+        return dataclasses.replace(
+            self,
+            splits=splits,
+            empty_captions={split: count for split, count in dropped.items() if count},
+        )
 
     def leave_out(self, reasons: Mapping[str, str]) -> CaptionDataset:
         """The data set without the images named, which join those already left out.
@@ -113,4 +137,14 @@ class CaptionDataset:
         first = [f"{name} ({reasons[name]})" for name in list(reasons)[:NAMED_IN_SENTENCE]]
         more = "" if len(reasons) <= NAMED_IN_SENTENCE else ", and so on"
         named = f": {', '.join(first)}{more}" if reasons else ""
-        return f"Of the {total} images of its {split} split, {len(reasons)} cannot be used{named}."
+        return f"Of the {total} images of the {split} split, {len(reasons)} cannot be used{named}."
+
+    def empty_captions_sentence(self, split: str) -> str:
+        """How many empty captions of a split were dropped."""
+        count = self.empty_captions.get(split, 0)
+        were = "empty caption was" if count == 1 else "empty captions were"
+        return f"{count} {were} dropped from the {split} split."
+
+
+def _caption_count(examples: tuple[Example, ...]) -> int:
+    return sum(len(example.captions) for example in examples)

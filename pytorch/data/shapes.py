@@ -11,12 +11,14 @@ from __future__ import annotations
 import hashlib
 import itertools
 import random
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image, ImageDraw
 
 from pytorch.data.caption_dataset import CaptionDataset, Example
+from pytorch.data.formats.reading import choose_splits
 from pytorch.data.images import ImageError
 
 COLOURS = {
@@ -124,17 +126,23 @@ def all_scenes() -> list[Scene]:
     ]
 
 
-def load_shapes(root: Path) -> CaptionDataset:
+def load_shapes(
+    root: Path,
+    *,
+    splits: Collection[str] | None = None,
+    images: bool = True,
+) -> CaptionDataset:
     """The data set; nothing is read from `root`."""
     scenes = random.Random(SEED).sample(all_scenes(), sum(SPLITS.values()))  # noqa: S311
     remaining = iter(scenes)
-    splits = {
+    examples = {
         split: tuple(
             Example(scene.image, scene.captions) for scene in itertools.islice(remaining, count)
         )
         for split, count in SPLITS.items()
     }
-    return CaptionDataset("shapes", root, splits, DrawnImages(tuple(scenes)), TERMS)
+    chosen = {split: examples[split] for split in choose_splits(SPLITS, splits, source="shapes")}
+    return CaptionDataset("shapes", root, chosen, DrawnImages(tuple(scenes)), TERMS)
 
 
 def _draw_shape(draw: ImageDraw.ImageDraw, shape: Shape, x: float, y: float) -> None:

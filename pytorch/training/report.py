@@ -76,6 +76,10 @@ def _summary(
             for split, reasons in dataset.skipped.items()
             if reasons
         ),
+        *(
+            paragraph(dataset.empty_captions_sentence(split), class_="note")
+            for split in dataset.empty_captions
+        ),
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,23 @@ def add_dataset_options(parser: ArgumentParser) -> None:
     )
 
 
-def chosen_dataset(options: dict[str, Any]) -> CaptionDataset:
-    """The data set that the options name; raises DatasetError."""
-    root = options["data_root"] or settings.BASE_DIR / "data" / options["dataset"]
-    return load_dataset(options["dataset"], root, allow_missing=options["allow_missing"])
+def chosen_dataset(
+    options: dict[str, Any], *, splits: Collection[str] | None = None, images: bool = True
+) -> CaptionDataset:
+    """Read the data set that the options name.
+
+    Args:
+        options: The command's options, with those of `add_dataset_options`.
+        splits: The splits to read; by default all there are.
+        images: Whether image files are needed.
+
+    Raises:
+        DatasetError: The data set is missing or not complete.
+    """
+    return load_dataset(
+        options["dataset"],
+        options["data_root"] or settings.BASE_DIR / "data" / options["dataset"],
+        allow_missing=options["allow_missing"],
+        splits=splits,
+        images=images,
+    )

@@ -5,10 +5,17 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+from collections.abc import Collection
 from pathlib import Path
 
 from pytorch.data.caption_dataset import CaptionDataset, Example
-from pytorch.data.formats.reading import examples_of, existing, read_text, refuse
+from pytorch.data.formats.reading import (
+    choose_splits,
+    examples_of,
+    existing,
+    read_text,
+    refuse,
+)
 from pytorch.data.images import DatasetError, ImageFiles
 
 TABLES = ("captions.txt", "captions.csv")
@@ -18,21 +25,24 @@ IMAGES = ("Images", "images", "Images.zip", "images.zip")
 TERMS = "The captions and images come from a local table; whoever collected them knows their terms."
 
 
-def load_captions_csv(root: Path) -> CaptionDataset:
+def load_captions_csv(
+    root: Path, *, splits: Collection[str] | None = None, images: bool = True
+) -> CaptionDataset:
     """A table with a column of image names and one of captions, and perhaps one of splits.
 
     Without that column, `usual_split` decides.
     """
     tables = existing(root, TABLES)
-    sources = existing(root, IMAGES)
-    if len(tables) != 1 or not sources:
+    sources = existing(root, IMAGES) if images else []
+    if len(tables) != 1 or (images and not sources):
         found = "Several tables are" if len(tables) > 1 else "There is no complete captions-csv"
         raise DatasetError(
             f"{found} in {root}. Put there captions.txt or captions.csv, which begins with the "
             "line image,caption, and the images it names in a folder Images or a file Images.zip."
         )
-    splits = _read_table(tables[0])
-    return CaptionDataset("captions-csv", root, splits, ImageFiles(sources), TERMS)
+    examples = _read_table(tables[0])
+    chosen = {split: examples[split] for split in choose_splits(examples, splits, source=root)}
+    return CaptionDataset("captions-csv", root, chosen, ImageFiles(sources), TERMS)
 
 
 def usual_split(image: str) -> str:
@@ -52,7 +62,7 @@ def _read_table(path: Path) -> dict[str, tuple[Example, ...]]:
             f"They must be {' or '.join(','.join(columns) for columns in HEADERS)}."
         )
     refuse(
-        (",".join(row) for row in rows if len(row) != len(header) or not all(row)),
+        (",".join(row) for row in rows if len(row) != len(header) or "" in (row[0], *row[2:])),
         f"Some lines of {path} do not have a value for each of its {len(header)} columns",
     )
     captions: dict[str, list[str]] = {}

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from pytorch.data.caption_dataset import CaptionDataset, Example
-from pytorch.data.formats.reading import examples_of, existing, read_json, refuse
+from pytorch.data.formats.reading import (
+    choose_splits,
+    examples_of,
+    existing,
+    read_json,
+    refuse,
+)
 from pytorch.data.images import DatasetError, ImageFiles
 
 YEARS = (2017, 2014)
@@ -18,7 +24,9 @@ TERMS = (
 )
 
 
-def load_coco(root: Path) -> CaptionDataset:
+def load_coco(
+    root: Path, *, splits: Collection[str] | None = None, images: bool = True
+) -> CaptionDataset:
     """Chen et al., "Microsoft COCO Captions", 2015; the release of 2014 or that of 2017."""
     years = [year for year in YEARS if any(path.exists() for path in _files(root, year).values())]
     if len(years) != 1:
@@ -28,12 +36,12 @@ def load_coco(root: Path) -> CaptionDataset:
             "annotations/captions_val2017.json, and train2017 and val2017, as folders or zip "
             "files, into a folder of their own, or those of 2014."
         )
-    splits: dict[str, tuple[Example, ...]] = {}
-    for split, path in _files(root, years[0]).items():
-        if path.exists():
-            splits[split] = _read_captions(path)
-    names = [f"{name}{years[0]}" for name in SPLITS.values()]
-    return CaptionDataset("coco", root, splits, ImageFiles(image_sources(root, names)), TERMS)
+    files = {split: path for split, path in _files(root, years[0]).items() if path.exists()}
+    chosen = choose_splits(files, splits, source=root)
+    examples = {split: _read_captions(files[split]) for split in chosen}
+    folders = [f"{SPLITS[split]}{years[0]}" for split in chosen] if images else []
+    store = ImageFiles(image_sources(root, folders))
+    return CaptionDataset("coco", root, examples, store, TERMS)
 
 
 def image_sources(root: Path, names: Sequence[str]) -> list[Path]:
@@ -59,7 +67,7 @@ def _read_captions(path: Path) -> tuple[Example, ...]:
             caption = " ".join(annotation["caption"].split())
             if annotation["image_id"] not in names:
                 strays.append(caption)
-            elif caption:
+            else:
                 captions[names[annotation["image_id"]]].append(caption)
     except (KeyError, TypeError, AttributeError) as error:
         raise DatasetError(

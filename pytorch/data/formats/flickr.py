@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from pytorch.data.caption_dataset import CaptionDataset
-from pytorch.data.formats.reading import examples_of, existing, read_lines, refuse
+from pytorch.data.formats.reading import (
+    choose_splits,
+    examples_of,
+    existing,
+    read_lines,
+    read_text,
+    refuse,
+)
 from pytorch.data.images import DatasetError, ImageFiles
 
 FLICKR8K_CAPTIONS = "Flickr8k.token.txt"
@@ -45,13 +52,14 @@ FLICKR30K_TERMS = (
 )
 
 
-def load_flickr8k(root: Path) -> CaptionDataset:
+def load_flickr8k(
+    root: Path, *, splits: Collection[str] | None = None, images: bool = True
+) -> CaptionDataset:
     """Hodosh, Young and Hockenmaier, "Framing Image Description as a Ranking Task", 2013."""
     texts = root / "Flickr8k_text" if (root / "Flickr8k_text").is_dir() else root
-    sources = existing(root, FLICKR8K_IMAGES)
-    required = (FLICKR8K_CAPTIONS, FLICKR8K_SPLITS["train"], FLICKR8K_SPLITS["dev"])
-    lack = _lack(texts, required, sources)
-    if lack:
+    lists = _split_lists(texts, FLICKR8K_SPLITS, splits)
+    sources = existing(root, FLICKR8K_IMAGES) if images else []
+    if lack := _lack([texts / FLICKR8K_CAPTIONS, *lists.values()], sources, images=images):
         raise DatasetError(
             f"There is no complete Flickr8k in {root}: {lack}. Get Flickr8k_text.zip (captions "
             "and splits) and Flickr8k_Dataset.zip (images). Unpack Flickr8k_text.zip, so that "
@@ -59,24 +67,23 @@ def load_flickr8k(root: Path) -> CaptionDataset:
             "is or unpacked."
         )
     captions = _read_numbered_captions(texts / FLICKR8K_CAPTIONS)
-    splits = {
-        split: examples_of(read_lines(texts / name), captions, source=texts / name)
-        for split, name in FLICKR8K_SPLITS.items()
-        if name in required or (texts / name).exists()
+    examples = {
+        split: examples_of(read_lines(path), captions, source=path) for split, path in lists.items()
     }
-    return CaptionDataset("flickr8k", root, splits, ImageFiles(sources), FLICKR8K_TERMS)
+    return CaptionDataset("flickr8k", root, examples, ImageFiles(sources), FLICKR8K_TERMS)
 
 
-def load_flickr30k(root: Path) -> CaptionDataset:
+def load_flickr30k(
+    root: Path, *, splits: Collection[str] | None = None, images: bool = True
+) -> CaptionDataset:
     """Young et al., "From Image Descriptions to Visual Denotations", 2014.
 
     It was published without splits. Those read here are the lists of Flickr30k Entities
     (Plummer et al., 2015), which name images without ".jpg".
     """
-    sources = existing(root, FLICKR30K_IMAGES)
-    required = (FLICKR30K_CAPTIONS, FLICKR30K_SPLITS["train"], FLICKR30K_SPLITS["dev"])
-    lack = _lack(root, required, sources)
-    if lack:
+    lists = _split_lists(root, FLICKR30K_SPLITS, splits)
+    sources = existing(root, FLICKR30K_IMAGES) if images else []
+    if lack := _lack([root / FLICKR30K_CAPTIONS, *lists.values()], sources, images=images):
         raise DatasetError(
             f"There is no complete Flickr30k in {root}: {lack}. Put there {FLICKR30K_CAPTIONS} "
             "(captions), the folder flickr30k-images, and train.txt, val.txt and test.txt, which "
@@ -84,32 +91,43 @@ def load_flickr30k(root: Path) -> CaptionDataset:
             "dataset_flickr30k.json instead, choose the data set karpathy."
         )
     captions = _read_numbered_captions(root / FLICKR30K_CAPTIONS)
-    splits = {}
-    for split, name in FLICKR30K_SPLITS.items():
-        if name in required or (root / name).exists():
-            lines = read_lines(root / name)
-            images = [line if line.endswith(".jpg") else f"{line}.jpg" for line in lines]
-            splits[split] = examples_of(images, captions, source=root / name)
-    return CaptionDataset("flickr30k", root, splits, ImageFiles(sources), FLICKR30K_TERMS)
+    examples = {}
+    for split, path in lists.items():
+        names = [line if line.endswith(".jpg") else f"{line}.jpg" for line in read_lines(path)]
+        examples[split] = examples_of(names, captions, source=path)
+    return CaptionDataset("flickr30k", root, examples, ImageFiles(sources), FLICKR30K_TERMS)
 
 
-def _lack(texts: Path, required: Sequence[str], image_sources: Sequence[Path]) -> str:
-    """What is not there, in a few words; nothing where all is."""
-    missing = [name for name in required if not (texts / name).is_file()]
-    if missing:
-        return f"{missing[0]} is missing"
-    return "" if image_sources else "its images are missing"
+def _split_lists(
+    texts: Path, names: Mapping[str, str], wanted: Collection[str] | None
+) -> dict[str, Path]:
+    """The files that list the images of the wanted splits; by default all but an absent test."""
+    paths = {split: texts / name for split, name in names.items()}
+    if wanted is None and not paths["test"].exists():
+        del paths["test"]
+    return {split: paths[split] for split in choose_splits(paths, wanted, source=texts)}
+
+
+def _lack(texts: Iterable[Path], image_sources: Sequence[Path], *, images: bool) -> str:
+    """What is missing, in a few words; nothing where all is there."""
+    for path in texts:
+        if not path.is_file():
+            return f"{path.name} is missing"
+    return "its images are missing" if images and not image_sources else ""
 
 
 def _read_numbered_captions(path: Path) -> dict[str, list[str]]:
     """Captions by image out of lines `NAME#NUMBER<TAB>CAPTION`."""
     captions: dict[str, list[str]] = {}
     malformed = []
-    for line in read_lines(path):
-        match = re.fullmatch(r"([^#\t]+)#\d+\t\s*(\S.*)", line)
+    for line in read_text(path).split("\n"):
+        if not line.strip():
+            continue
+        # Lines are not stripped first: of an empty caption, the tab is all there is.
+        match = re.fullmatch(r"\s*([^#\t]+)#\d+\t(.*)", line)
         if match is None:
-            malformed.append(line)
+            malformed.append(line.strip())
         else:
-            captions.setdefault(match[1], []).append(match[2])
+            captions.setdefault(match[1], []).append(match[2].strip())
     refuse(malformed, f"Some lines of {path} are not of the form NAME.jpg#NUMBER<TAB>CAPTION")
     return captions

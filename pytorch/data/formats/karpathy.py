@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
 from pytorch.data.caption_dataset import CaptionDataset, Example
 from pytorch.data.formats import coco, flickr
-from pytorch.data.formats.reading import existing, read_json, refuse
+from pytorch.data.formats.reading import choose_splits, existing, read_json, refuse
 from pytorch.data.images import DatasetError, ImageFiles
 
 # "restval" is the rest of COCO's val images, which papers train on too.
@@ -17,23 +18,38 @@ TERMS = {
     "dataset_flickr8k.json": flickr.FLICKR8K_TERMS,
     "dataset_flickr30k.json": flickr.FLICKR30K_TERMS,
 }
-COCO_IMAGES = ("train2014", "val2014")
+COCO_IMAGES = {"train": ("train2014", "val2014"), "dev": ("val2014",), "test": ("val2014",)}
 
 
-def load_karpathy(root: Path) -> CaptionDataset:
+def load_karpathy(
+    root: Path, *, splits: Collection[str] | None = None, images: bool = True
+) -> CaptionDataset:
     """Karpathy and Fei-Fei, "Deep Visual-Semantic Alignments", 2015.
 
     `root` is the folder, or where it holds several, one of its `dataset_*.json` files.
     """
     path = root if root.name in TERMS else _only_file(root)
-    splits = _read_splits(path)
+    examples = _read_splits(path)
+    chosen = choose_splits(examples, splits, source=path)
+    store = ImageFiles(_image_sources(path.parent, chosen) if images else [])
+    return CaptionDataset(
+        "karpathy",
+        path.parent,
+        {split: examples[split] for split in chosen},
+        store,
+        TERMS[path.name],
+    )
+
+
+def _image_sources(folder: Path, splits: Iterable[str]) -> list[Path]:
+    """Where images may be, whichever of the three data sets it is; each place once."""
+    coco_names = [name for split in splits for name in COCO_IMAGES[split]]
     sources = [
-        *coco.image_sources(path.parent, COCO_IMAGES),
-        *existing(path.parent, flickr.FLICKR8K_IMAGES),
-        *existing(path.parent, flickr.FLICKR30K_IMAGES),
+        *coco.image_sources(folder, coco_names),
+        *existing(folder, flickr.FLICKR8K_IMAGES),
+        *existing(folder, flickr.FLICKR30K_IMAGES),
     ]
-    images = ImageFiles(list(dict.fromkeys(sources)))
-    return CaptionDataset("karpathy", path.parent, splits, images, TERMS[path.name])
+    return list(dict.fromkeys(sources))
 
 
 def _only_file(root: Path) -> Path:
@@ -75,4 +91,4 @@ def _read_splits(path: Path) -> dict[str, tuple[Example, ...]]:
 
 def _example(image: dict[str, Any]) -> Example:
     captions = (" ".join(sentence["raw"].split()) for sentence in image["sentences"])
-    return Example(str(image["filename"]), tuple(caption for caption in captions if caption))
+    return Example(str(image["filename"]), tuple(captions))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,21 @@ def read_json(path: Path) -> Any:
         return json.loads(read_text(path))
     except (ValueError, RecursionError) as error:
         raise DatasetError(f"{path} is not JSON ({error}). Get the file again.") from error
+
+
+def choose_splits(
+    available: Iterable[str], wanted: Collection[str] | None, *, source: Path | str
+) -> list[str]:
+    """The available splits that are wanted, which is all of them where `wanted` is None.
+
+    Raises:
+        DatasetError: A wanted split is not available; the message lists those that are.
+    """
+    names = list(available)
+    for split in wanted or ():
+        if split not in names:
+            raise DatasetError(f"{source} has no split {split!r}; it has: {', '.join(names)}.")
+    return [name for name in names if wanted is None or name in wanted]
 
 
 def existing(root: Path, patterns: Sequence[str]) -> list[Path]:

@@ -36,7 +36,7 @@ def test_one_percent_of_a_split_may_be_left_out_and_is_named(tmp_path):
 
 @pytest.mark.parametrize(("split", "count"), [("train", 3), ("dev", 2), ("dev", 100)])
 def test_more_than_one_percent_of_a_split_stops_unless_allowed(tmp_path, split, count):
-    with pytest.raises(DatasetError, match=f"its {split} split, {count} cannot be used"):
+    with pytest.raises(DatasetError, match=f"the {split} split, {count} cannot be used"):
         dataset(tmp_path).leave_out(some(split, count))
     smaller = dataset(tmp_path, allow_missing=True).leave_out(some(split, count))
     assert len(smaller.skipped[split]) == count
@@ -50,17 +50,35 @@ def test_images_left_out_before_count_as_well(tmp_path):
 
 def test_a_split_with_nothing_left_is_no_longer_there_and_asking_for_it_says_why(tmp_path):
     smaller = dataset(tmp_path, allow_missing=True).leave_out(some("dev", 100))
-    with pytest.raises(DatasetError, match="images of its dev split, 100 cannot be used: dev-0"):
+    with pytest.raises(DatasetError, match="images of the dev split, 100 cannot be used: dev-0"):
         smaller.split("dev")
 
 
 def test_the_sentence_names_the_first_few(tmp_path):
     smaller = dataset(tmp_path, allow_missing=True).leave_out(some("dev", 7))
     assert smaller.skipped_sentence("dev") == (
-        "Of the 100 images of its dev split, 7 cannot be used: dev-0.jpg (missing), dev-1.jpg "
+        "Of the 100 images of the dev split, 7 cannot be used: dev-0.jpg (missing), dev-1.jpg "
         "(missing), dev-2.jpg (missing), dev-3.jpg (missing), dev-4.jpg (missing), and so on."
     )
     assert smaller.skipped_sentence("train").endswith("0 cannot be used.")
+
+
+def test_empty_captions_are_dropped_and_their_number_is_told(tmp_path):
+    captions = {"a.jpg": ("A dog .", "", " \t\n"), "b.jpg": ("\u2003",), "c.jpg": ("A cat .",)}
+    examples = tuple(Example(*pair) for pair in captions.items())
+    splits = {"train": examples, "dev": (Example("d.jpg", ("A cow .",)),)}
+    kept = CaptionDataset("dogs", tmp_path, splits, ImageFiles([]), "").without_empty_captions()
+    assert [example.captions for example in kept.split("train")] == [
+        ("A dog .",),
+        (),
+        ("A cat .",),
+    ]
+    assert kept.split("dev") == splits["dev"]
+    assert kept.empty_captions == {"train": 3}
+    assert kept.empty_captions_sentence("train") == (
+        "3 empty captions were dropped from the train split."
+    )
+    assert kept.leave_out({}).empty_captions == {"train": 3}
 
 
 def test_a_mirrored_example_keeps_the_captions_that_have_no_sides():

@@ -1,3 +1,4 @@
+import logging
 import re
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def test_missing_images_are_refused_with_the_first_of_them(tmp_path):
     with pytest.raises(DatasetError) as failure:
         load_dataset("flickr8k", root)
     sentence = str(failure.value)
-    assert "Of the 4 images of its dev split, 1 cannot be used: dev-red-0.jpg (missing)" in sentence
+    assert "Of the 4 images of the dev split, 1 cannot be used: dev-red-0.jpg (missing)" in sentence
     assert "--allow-missing" in sentence
 
 
@@ -39,8 +40,55 @@ def test_missing_images_are_left_out_where_that_is_allowed(tmp_path):
     assert dataset.skipped == {"train": {}, "dev": {"dev-red-0.jpg": "missing"}}
 
 
+def blank(root, *names):
+    """Make the captions of images blank."""
+    path = root / "Flickr8k.token.txt"
+    lines = path.read_text().splitlines()
+    lines = [f"{line.split(chr(9))[0]}\t " if line.startswith(names) else line for line in lines]
+    path.write_text("\n".join(lines))
+
+
+def test_an_image_without_a_caption_left_cannot_be_used(tmp_path):
+    root = write_colours(tmp_path / "colours")
+    blank(root, "dev-red-0.jpg#1", "dev-blue-0.jpg")
+    with pytest.raises(DatasetError, match=r"1 cannot be used: dev-blue-0\.jpg \(no caption\)"):
+        load_dataset("flickr8k", root)
+    for images in (True, False):
+        dataset = load_dataset("flickr8k", root, allow_missing=True, images=images)
+        assert dataset.skipped == {"train": {}, "dev": {"dev-blue-0.jpg": "no caption"}}
+        assert [len(example.captions) for example in dataset.split("dev")] == [2, 3, 3]
+        assert len(dataset.image_names("dev")) == 4
+
+
+def test_dropped_captions_are_told_once_for_each_split(tmp_path, caplog):
+    root = write_colours(tmp_path / "colours")
+    blank(root, "dev-red-0.jpg#1", "train-red-0.jpg#1", "train-red-1.jpg#0")
+    with caplog.at_level(logging.WARNING):
+        load_dataset("flickr8k", root)
+    assert [record.message for record in caplog.records] == [
+        "2 empty captions were dropped from the train split.",
+        "1 empty caption was dropped from the dev split.",
+    ]
+
+
+def test_a_split_of_shapes_is_the_same_alone():
+    whole = load_dataset("shapes", Path())
+    alone = load_dataset("shapes", Path(), splits=["dev"], images=False)
+    assert alone.splits == {"dev": whole.split("dev")}
+    with pytest.raises(DatasetError, match="has no split 'val'; it has: train, dev, test"):
+        load_dataset("shapes", Path(), splits=["val"])
+
+
+def test_without_images_none_counts_as_missing(tmp_path):
+    root = write_colours(tmp_path / "colours")
+    (root / "Flickr8k_Dataset" / "dev-red-0.jpg").unlink()
+    dataset = load_dataset("flickr8k", root, images=False)
+    assert len(dataset.split("dev")) == 4
+    assert dataset.skipped == {"train": {}, "dev": {}}
+
+
 def test_the_documentation_lists_every_data_set_and_every_publication():
-    text = (Path(__file__).resolve().parents[2] / "docs" / "datasets.md").read_text()
+    text = (Path(__file__).resolve().parents[3] / "docs" / "datasets.md").read_text()
     first, second = re.findall(r"(?s)\| --- .*?\n\n", text)
     assert sorted(re.findall(r"(?m)^\| `(.+?)`", first)) == sorted(DATASETS)
     assert sorted(re.findall(r"(?m)^\| `(.+?)`", second)) == sorted(PUBLICATIONS)

@@ -68,14 +68,14 @@ def test_an_unreadable_image_is_left_out_with_a_warning_where_allowed(data_of, r
     assert {"train-red-0.jpg", "train-blue-0.jpg"}.isdisjoint(names)
     assert tuple(names) == data.features.names
     (record,) = caplog.records
-    assert "Of the 8 images of its train split, 2 cannot be used" in record.message
+    assert "Of the 8 images of the train split, 2 cannot be used" in record.message
     assert "train-blue-0.jpg (missing)" in record.message
 
 
 def test_a_split_of_unreadable_images_alone_is_no_split(data_of, root):
     for path in (root / "Flickr8k_Dataset").glob("dev-*"):
         path.write_bytes(b"no picture")
-    with pytest.raises(DatasetError, match="images of its dev split, 4 cannot be used"):
+    with pytest.raises(DatasetError, match="images of the dev split, 4 cannot be used"):
         data_of("dev", allow_missing=True)
 
 

@@ -86,8 +86,14 @@ def test_the_summary_names_the_best_epoch_and_its_scores(dataset):
 def test_images_left_out_are_told(dataset):
     dataset.skipped.update({"train": {}, "dev": {"cat.png": "missing"}})
     shown = texts(sections(report(dataset, result(1)))[""])
-    assert "Of the 31 images of its dev split, 1 cannot be used: cat.png (missing)." in shown
+    assert "Of the 31 images of the dev split, 1 cannot be used: cat.png (missing)." in shown
     assert "train split, 0" not in shown
+
+
+def test_dropped_captions_are_told(dataset):
+    dataset.empty_captions.update({"train": 2})
+    shown = texts(sections(report(dataset, result(1)))[""])
+    assert "2 empty captions were dropped from the train split." in shown
 
 
 def test_there_is_a_curve_of_every_score_and_of_each_objectives_loss(dataset):

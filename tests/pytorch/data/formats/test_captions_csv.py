@@ -72,6 +72,23 @@ def test_the_table_and_the_images_may_have_other_names(root):
     assert load_dataset("captions-csv", root).images.open("cat.jpg").size == (48, 32)
 
 
+def test_empty_captions_are_dropped_and_counted(root):
+    table = TABLE + 'cat.jpg,,train\ncat.jpg," ",train\ncoffee.jpg,\t,dev\n'
+    whole = load_dataset("captions-csv", root)
+    (root / "captions.txt").write_text(table)
+    dataset = load_dataset("captions-csv", root)
+    assert dataset.splits == whole.splits
+    assert dataset.empty_captions == {"train": 2, "dev": 1}
+
+
+def test_a_split_may_be_read_alone_and_without_images(root):
+    whole = load_dataset("captions-csv", root)
+    shutil.rmtree(root / "Images")
+    for split, examples in whole.splits.items():
+        dataset = load_dataset("captions-csv", root, splits=[split], images=False)
+        assert dataset.splits == {split: examples}
+
+
 @pytest.mark.parametrize("lacking", ["captions.txt", "Images"])
 def test_what_is_missing_is_told(root, lacking):
     (root / lacking).rename(root / "elsewhere")
@@ -95,7 +112,11 @@ def test_two_tables_are_refused(root):
             "begins with the columns cat.jpg,A cat .. They must be image,caption",
         ),
         ("image,caption\ncat.jpg,A cat , it seems .\n", "2 columns (1 in all, the first is 'cat."),
-        ("image,caption\ncat.jpg, \n", "2 columns (1 in all, the first is 'cat.jpg,')"),
+        ("image,caption\n ,A cat .\n", "2 columns (1 in all, the first is ',A cat .')"),
+        (
+            "image,caption,split\ncat.jpg,A cat ., \n",
+            "3 columns (1 in all, the first is 'cat.jpg,A cat .,')",
+        ),
         ("image,caption,split\ncat.jpg,A cat .,val\n", "are none of train, dev, test"),
         (
             "image,caption,split\ncat.jpg,A cat .,train\ncat.jpg,A cat .,dev\n",

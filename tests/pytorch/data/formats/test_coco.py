@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 
@@ -88,24 +89,55 @@ def test_two_releases_in_one_folder_are_refused(root):
 
 def test_absent_images_of_a_split_are_counted(root):
     (root / "val2017" / "coffee.jpg").unlink()
-    assert "Of the 1 images of its dev split, 1 cannot be used" in refused(root)
+    assert "Of the 1 images of the dev split, 1 cannot be used" in refused(root)
 
 
-def without_captions(content):
-    content["annotations"] = [a for a in content["annotations"] if a["image_id"] != 1]
+@pytest.mark.parametrize("archived", [False, True])
+@pytest.mark.parametrize(("split", "other"), [("train", "val"), ("dev", "train")])
+def test_a_split_needs_no_file_of_the_other(root, split, other, archived):
+    whole = load_dataset("coco", root)
+    (root / "annotations" / f"captions_{other}2017.json").write_text("garbage")
+    shutil.rmtree(root / f"{other}2017")
+    if archived:
+        (root / f"{other}2017.zip").write_text("garbage")
+    dataset = load_dataset("coco", root, splits=[split])
+    assert dataset.splits == {split: whole.split(split)}
+    assert dataset.images.open(dataset.split(split)[0].image).size == (48, 32)
 
 
-def blank_captions(content):
-    for annotation in content["annotations"]:
-        annotation["caption"] = " \n"
+def test_captions_alone_need_no_images(root):
+    whole = load_dataset("coco", root)
+    for split in ("train", "val"):
+        shutil.rmtree(root / f"{split}2017")
+        (root / f"{split}2017.zip").write_text("garbage")
+    dataset = load_dataset("coco", root, images=False)
+    assert dataset.splits == whole.splits
+    assert dataset.skipped == {"train": {}, "dev": {}}
 
 
-@pytest.mark.parametrize("change", [without_captions, blank_captions])
-def test_an_image_without_captions_is_refused(root, change):
+def test_a_split_that_is_not_there_is_refused_with_those_that_are(root):
+    with pytest.raises(DatasetError, match="has no split 'test'; it has: train, dev"):
+        load_dataset("coco", root, splits=["dev", "test"])
+
+
+def test_an_image_without_captions_is_refused(root):
     content = json.loads(train_file(root).read_text())
-    change(content)
+    content["annotations"] = [a for a in content["annotations"] if a["image_id"] != 1]
     train_file(root).write_text(json.dumps(content))
-    assert "have no captions" in refused(root)
+    assert "have no captions (1 in all, the first is 'cat.jpg')" in refused(root)
+
+
+def test_empty_captions_are_dropped_and_counted(root):
+    content = json.loads(train_file(root).read_text())
+    for annotation in content["annotations"][:2]:
+        annotation["caption"] = " \n"
+    train_file(root).write_text(json.dumps(content))
+    dataset = load_dataset("coco", root)
+    assert dataset.split("train") == (
+        Example("astronaut.jpg", ("Caption 1 of astronaut.jpg.",)),
+        Example("cat.jpg", ("Caption 1 of cat.jpg.",)),
+    )
+    assert dataset.empty_captions == {"train": 2}
 
 
 def test_a_caption_of_an_unknown_image_is_refused(root):

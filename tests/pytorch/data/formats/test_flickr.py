@@ -127,7 +127,7 @@ def test_a_missing_flickr8k_says_what_to_get_and_where_to_put_it(root, lacking):
 
 def test_malformed_lines_are_counted_and_the_first_is_shown(root):
     with (root / "Flickr8k.token.txt").open("a") as file:
-        file.write("cat.jpg#2 without a tab\ncat.jpg\twithout a number\ncat.jpg#3\t \n")
+        file.write("cat.jpg#2 without a tab\ncat.jpg\twithout a number\ncat.jpg#3\n")
     sentence = refused(root)
     assert "3 in all, the first is 'cat.jpg#2 without a tab'" in sentence
     assert "NAME.jpg#NUMBER<TAB>CAPTION" in sentence
@@ -150,12 +150,16 @@ def test_captions_that_are_not_utf_8_are_refused(root):
 
 
 # Not line ends, which divide captions, nor halves of a character, which UTF-8 cannot store.
-LINES = st.text(st.characters(exclude_characters="\r\n", exclude_categories=["Cs"]), min_size=1)
+LINES = st.text(st.characters(exclude_characters="\r\n", exclude_categories=["Cs"]))
 
 
 @settings(deadline=None)  # disks are slow at times
-@given(captions=st.lists(LINES.filter(str.strip), min_size=1, max_size=5))
-def test_whatever_a_caption_holds_comes_back(captions):
+@given(
+    captions=st.lists(LINES | st.text(" \t\x1c\x85\u2003"), min_size=1, max_size=5).filter(
+        lambda captions: any(map(str.strip, captions))
+    )
+)
+def test_whatever_a_caption_holds_comes_back_unless_it_is_blank(captions):
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         write_folder(root / "images", {"cat.jpg": b"", "dog.jpg": b""})
@@ -164,8 +168,11 @@ def test_whatever_a_caption_holds_comes_back(captions):
         (root / "Flickr8k.token.txt").write_text(text, encoding="utf-8")
         (root / "Flickr_8k.trainImages.txt").write_text("cat.jpg")
         (root / "Flickr_8k.devImages.txt").write_text("dog.jpg")
-        (example,) = load_dataset("flickr8k", root).split("train")
-    assert example.captions == tuple(caption.strip() for caption in captions)
+        dataset = load_dataset("flickr8k", root)
+    (example,) = dataset.split("train")
+    kept = tuple(caption.strip() for caption in captions if caption.strip())
+    assert example.captions == kept
+    assert dataset.empty_captions.get("train", 0) == len(captions) - len(kept)
 
 
 def test_flickr30k_has_its_splits_from_lists_without_suffixes(root_30k):
@@ -195,6 +202,49 @@ def test_a_missing_flickr30k_says_what_to_put_there(root_30k, lacking):
     assert f"no complete Flickr30k in {root_30k}: {first} missing" in sentence
     for needed in ("results_20130124.token", "flickr30k-images", "train.txt", "karpathy"):
         assert needed in sentence
+
+
+def of_either(root, name):
+    """The root of a tiny Flickr8k or Flickr30k, and its lists by split."""
+    if name == "flickr8k":
+        write_folder(root / "Images", jpegs())
+        write_texts(root, FLICKR8K)
+        return {split: root / f"Flickr_8k.{split}Images.txt" for split in ("train", "dev", "test")}
+    write_folder(root / "flickr30k-images", jpegs())
+    write_texts(root, FLICKR30K)
+    return {"train": root / "train.txt", "dev": root / "val.txt", "test": root / "test.txt"}
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b"\xff")])
+@pytest.mark.parametrize("split", ["train", "dev", "test"])
+@pytest.mark.parametrize("name", ["flickr8k", "flickr30k"])
+def test_a_split_needs_no_list_but_its_own(tmp_path, name, split, damage):
+    lists = of_either(tmp_path, name)
+    whole = load_dataset(name, tmp_path)
+    for path in (lists[other] for other in lists if other != split):
+        damage(path)
+    assert load_dataset(name, tmp_path, splits=[split]).splits == {split: whole.split(split)}
+    damage(lists[split])
+    with pytest.raises(DatasetError, match=lists[split].name):
+        load_dataset(name, tmp_path, splits=[split])
+
+
+@pytest.mark.parametrize("name", ["flickr8k", "flickr30k"])
+def test_captions_alone_need_no_images(tmp_path, name):
+    of_either(tmp_path, name)
+    whole = load_dataset(name, tmp_path)
+    images = tmp_path / ("Images" if name == "flickr8k" else "flickr30k-images")
+    shutil.rmtree(images)
+    assert load_dataset(name, tmp_path, images=False).splits == whole.splits
+    images.with_suffix(".zip").write_text("garbage")
+    assert load_dataset(name, tmp_path, images=False).splits == whole.splits
+
+
+@pytest.mark.parametrize("name", ["flickr8k", "flickr30k"])
+def test_an_unknown_split_is_refused_with_those_there_are(tmp_path, name):
+    of_either(tmp_path, name)
+    with pytest.raises(DatasetError, match="has no split 'val'; it has: train, dev, test"):
+        load_dataset(name, tmp_path, splits=["val"])
 
 
 @needs("flickr8k")

@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 
@@ -86,9 +87,42 @@ def test_a_folder_without_any_of_them_is_told_what_to_get(tmp_path):
     assert "caption_datasets.zip" in sentence
 
 
+@pytest.mark.parametrize(("split", "image"), [("dev", "coffee.jpg"), ("test", "rocket.jpg")])
+def test_dev_and_test_do_not_need_the_train_images_of_coco(root, split, image):
+    (root / "val2014" / image).write_bytes(jpegs()[image])
+    (root / "train2014.zip").write_text("garbage")
+    dataset = load_dataset("karpathy", root, splits=[split])
+    assert [example.image for example in dataset.split(split)] == [image]
+    assert list(dataset.splits) == [split]
+    assert dataset.images.open(image).size == (48, 32)
+
+
+def test_captions_alone_need_no_images(root):
+    whole = load_dataset("karpathy", root)
+    shutil.rmtree(root / "val2014")
+    (root / "train2014.zip").write_text("garbage")
+    assert load_dataset("karpathy", root, images=False).splits == whole.splits
+
+
+def test_a_split_that_is_not_there_is_refused_with_those_that_are(root):
+    with pytest.raises(DatasetError, match="has no split 'val'; it has: train, dev, test"):
+        load_dataset("karpathy", root, splits=["val"])
+
+
+def test_empty_captions_are_dropped_and_counted(root):
+    content = karpathy_file(SPLITS)
+    content["images"][1]["sentences"].append({"raw": " "})
+    content["images"][2]["sentences"].append({"raw": ""})
+    whole = load_dataset("karpathy", root)
+    (root / "dataset_coco.json").write_text(json.dumps(content))
+    dataset = load_dataset("karpathy", root)
+    assert dataset.splits == whole.splits
+    assert dataset.empty_captions == {"train": 1, "dev": 1}
+
+
 def test_an_image_without_captions_is_refused(root):
     content = karpathy_file(SPLITS)
-    content["images"][1]["sentences"] = [{"raw": " "}]
+    content["images"][1]["sentences"] = []
     (root / "dataset_coco.json").write_text(json.dumps(content))
     assert "have no captions (1 in all, the first is 'cat.jpg')" in refused(root)
 
