@@ -42,7 +42,7 @@ def main() -> None:
     captioner = load_captioner(CHECKPOINT)
     loading = time.perf_counter() - start
     photograph = Image.fromarray(skimage.data.rocket())
-    regions = captioner.regions([photograph])
+    regions = captioner.encode([photograph])
 
     def beams(size: int) -> DecodingConfig:
         return dataclasses.replace(captioner.decoding, beam_size=size)
@@ -51,7 +51,7 @@ def main() -> None:
         "caption, beam size 3": lambda: captioner.caption([photograph], decoding=beams(3)),
         "caption, beam size 1": lambda: captioner.caption([photograph], decoding=beams(1)),
         "caption, beam size 10": lambda: captioner.caption([photograph], decoding=beams(10)),
-        "region features alone": lambda: captioner.regions([photograph]),
+        "region features alone": lambda: captioner.encode([photograph]),
         "words alone, beam size 3": lambda: captioner.caption_regions(regions, decoding=beams(3)),
         "eight photographs at once": lambda: captioner.caption([photograph] * 8, decoding=beams(3)),
     }

@@ -1,6 +1,7 @@
 """From photographs to captions: transforms -> encoder -> decoder -> search -> words.
 
-Axis letters: B images, K candidates, N candidates of all images, T words, R regions, S pixels.
+Axis letters: B images, K candidates, N candidates of all images together, T words, R regions,
+C channels, G rows and columns of the region grid, S side of the encoder's input, V vocabulary.
 """
 
 from __future__ import annotations
@@ -17,34 +18,47 @@ from torch import Tensor, nn
 
 from pytorch.model.decoders import Decoder
 from pytorch.model.encoders import Encoder
-from pytorch.model.search import DecodingConfig, Found, read_captions, search
+from pytorch.model.search import DecodingConfig, SearchResult, caption_log_probabilities, search
 from pytorch.model.tokenization import sentence, sentence_parts
 from pytorch.model.vocabulary import Vocabulary
 
 RUNNERS_UP = 4
 
+AttentionMap = tuple[tuple[float, ...], ...]
+"""Attention weights as rows of the region grid, from top to bottom."""
+
 
 @dataclass(frozen=True)
 class CaptionWord:
-    """A word of a caption, and how sure the model was of it."""
+    """A word of a caption, with its probability.
+
+    Attributes:
+        text: The word, as in the vocabulary.
+        probability: How probable the model thought it, given the image and the words before it.
+        runners_up: Other words that were probable here, `<end>` among them, with their
+            probabilities; the most probable one first.
+        attention: Where the model looked; None without attention.
+    """
 
     text: str
     probability: float
     runners_up: tuple[tuple[str, float], ...]
-    """Other words it considered here, with their probabilities; `<end>` among them."""
-    attention: tuple[tuple[float, ...], ...] | None
-    """Attention weights as rows of the region grid, top to bottom; None without attention."""
+    attention: AttentionMap | None
 
 
 @dataclass(frozen=True)
 class Caption:
-    """What the model says of one image."""
+    """A caption of one image.
+
+    Attributes:
+        words: The words, without `<end>`.
+        log_probability: Sum over the words and `<end>`.
+        candidates: The other captions that the search found, best first.
+    """
 
     words: tuple[CaptionWord, ...]
     log_probability: float
-    """Total over the words and the end of the caption."""
     candidates: tuple[Caption, ...] = ()
-    """The other captions that the search found, best first."""
 
     @property
     def text(self) -> str:
@@ -58,7 +72,7 @@ class Caption:
 
     @property
     def sentence_parts(self) -> list[str]:
-        """What each word is in the sentence: joined, they are it."""
+        """The part of the sentence that each word makes: `["A", " dog", " runs."]`."""
         return sentence_parts([word.text for word in self.words])
 
     @property
@@ -68,11 +82,18 @@ class Caption:
 
 
 class Captioner(nn.Module):
-    """An encoder, a decoder and their vocabulary, ready to caption images.
+    """An encoder, a decoder and their vocabulary: the model that is trained, saved and served.
 
-    `metrics` is what the checkpoint tells of its scores and training; empty where unknown.
-    `config_hash` is the SHA-256 of the checkpoint's configuration, which holds those of its other
-    files, and so tells checkpoints apart; empty where the captioner is not from a checkpoint.
+    Attributes:
+        encoder: Makes region features of images.
+        decoder: Makes words of region features.
+        vocabulary: The decoder's words.
+        decoding: How captions are generated unless a call says otherwise.
+        name: The name of its checkpoint.
+        metrics: What its checkpoint says about its scores and training; empty if unknown.
+        config_hash: SHA-256 of its checkpoint's configuration, which holds the hashes of the
+            other files, so that different checkpoints have different hashes. Empty for a captioner
+            that was not loaded from a checkpoint.
     """
 
     def __init__(
@@ -104,64 +125,68 @@ class Captioner(nn.Module):
     def caption(
         self, images: Sequence[Image.Image], *, decoding: DecodingConfig | None = None
     ) -> list[Caption]:
-        """One caption for each RGB image; `decoding` replaces the checkpoint's own."""
+        """Caption RGB images.
+
+        Args:
+            images: Images of any size, in RGB.
+            decoding: Options to use instead of the captioner's own.
+
+        Returns:
+            One caption for each image.
+        """
         if not images:
             return []
-        return self.caption_regions(self.regions(images), decoding=decoding)
+        return self.caption_regions(self.encode(images), decoding=decoding)
 
     @torch.inference_mode()
-    def regions(self, images: Sequence[Image.Image]) -> Tensor:
-        """Region features (B, R, C) of RGB images."""
+    def encode(self, images: Sequence[Image.Image]) -> Tensor:
+        """Compute region features (B, R, C) of RGB images."""
         pixels = torch.stack([self.encoder.preprocessing(image) for image in images])
-        features: Tensor = self.encoder(pixels.to(self.device))  # (B, 3, S, S) -> (B, R, C)
-        return features
+        regions: Tensor = self.encoder(pixels.to(self.device))  # (B, 3, S, S) -> (B, R, C)
+        return regions
 
-    def search(self, regions: Tensor, *, decoding: DecodingConfig | None = None) -> Found:
-        """Word numbers of each image's candidates, from region features (B, R, C)."""
+    def search(self, regions: Tensor, *, decoding: DecodingConfig | None = None) -> SearchResult:
+        """Find the word numbers of captions, from region features (B, R, C)."""
         return search(self.decoder, regions, decoding or self.decoding)
 
     @torch.inference_mode()
     def caption_regions(
         self, regions: Tensor, *, decoding: DecodingConfig | None = None
     ) -> list[Caption]:
-        """One caption for each image, from region features (B, R, C)."""
+        """Caption images from their region features (B, R, C)."""
         found = self.search(regions, decoding=decoding)
-        possible = found.log_probabilities.isfinite()  # (B, K)
-        of_image = possible.nonzero()[:, 0]  # (N,)
-        described = self._describe(regions[of_image], found.words[possible])
-        captions = []
-        for number in range(len(regions)):
-            best, *others = (
-                caption
-                for caption, image in zip(described, of_image.tolist(), strict=True)
-                if image == number
-            )
-            captions.append(dataclasses.replace(best, candidates=tuple(others)))
-        return captions
+        is_caption = found.log_probabilities.isfinite()  # (B, K)
+        images = is_caption.nonzero()[:, 0]  # (N,)
+        candidates: list[list[Caption]] = [[] for _ in regions]
+        captions = self._captions(regions[images], found.words[is_caption])
+        for image, caption in zip(images.tolist(), captions, strict=True):
+            candidates[image].append(caption)
+        return [dataclasses.replace(best, candidates=tuple(rest)) for best, *rest in candidates]
 
-    def _describe(self, regions: Tensor, words: Tensor) -> list[Caption]:
-        """Captions of found words (N, T) with probabilities and attention.
+    def _captions(self, regions: Tensor, words: Tensor) -> list[Caption]:
+        """Build captions from found words (N, T), one for each row of `regions` (N, R, C).
 
-        The search keeps only words; reading them once more, as in training, gives all the rest.
+        The search keeps nothing but words. One more pass, as in training, gives the runners-up and
+        the attention.
         """
-        steps, attention = read_captions(self.decoder, regions, words)
+        steps, attention = caption_log_probabilities(self.decoder, regions, words)
         steps = steps.cpu()  # (N, T, V)
-        maps = None if attention is None else self._grids(attention)
+        maps = None if attention is None else self._attention_maps(attention)
         return [
             self._caption(words[row].tolist(), steps[row], None if maps is None else maps[row])
             for row in range(len(words))
         ]
 
-    def _grids(self, attention: Tensor) -> list[Any]:
-        """Attention weights (N, T, R) as nested lists with the regions as grid rows."""
-        grid = self.encoder.grid_size
-        maps: list[Any] = attention.view(
-            *attention.shape[:2], grid, grid
-        ).tolist()  # (N, T, grid, grid)
-        return maps
+    def _attention_maps(self, attention: Tensor) -> list[list[AttentionMap]]:
+        """Arrange attention weights (N, T, R) in the region grid."""
+        size = self.encoder.grid_size
+        grids = attention.view(*attention.shape[:2], size, size).tolist()  # (N, T, G, G)
+        return [[tuple(tuple(row) for row in grid) for grid in caption] for caption in grids]
 
-    def _caption(self, numbers: list[int], steps: Tensor, maps: list[Any] | None) -> Caption:
-        """A caption from its word numbers and the log-probabilities (T, V) at each of them."""
+    def _caption(
+        self, numbers: list[int], steps: Tensor, maps: list[AttentionMap] | None
+    ) -> Caption:
+        """Build a caption from its T word numbers and the log-probabilities (T, V)."""
         total, words = 0.0, []
         for position, number in enumerate(numbers):
             if number == Vocabulary.pad:
@@ -169,14 +194,12 @@ class Captioner(nn.Module):
             total += steps[position, number].item()
             if number == Vocabulary.end:
                 break
-            grid = None if maps is None else tuple(tuple(row) for row in maps[position])
-            words.append(self._word(number, steps[position], grid))
+            attention = None if maps is None else maps[position]
+            words.append(self._word(number, steps[position], attention))
         return Caption(tuple(words), total)
 
-    def _word(
-        self, number: int, step: Tensor, grid: tuple[tuple[float, ...], ...] | None
-    ) -> CaptionWord:
-        """A word from its number and the log-probabilities (V,) at its place."""
+    def _word(self, number: int, step: Tensor, attention: AttentionMap | None) -> CaptionWord:
+        """Build a word from its number and the log-probabilities (V,) at its place."""
         probabilities, best = step.exp().topk(min(RUNNERS_UP + 1, len(step)))
         runners_up = [
             (self.vocabulary.words[other], probability)
@@ -187,5 +210,5 @@ class Captioner(nn.Module):
             text=self.vocabulary.words[number],
             probability=step[number].exp().item(),
             runners_up=tuple(runners_up[:RUNNERS_UP]),
-            attention=grid,
+            attention=attention,
         )

@@ -1,12 +1,13 @@
-"""From region features to word numbers: greedy and beam search and nucleus sampling.
+"""From region features to captions: greedy search, beam search and nucleus sampling.
 
-One loop serves every decoder. Axis letters: B images, K candidates, T words, V vocabulary,
-L layers, H hidden units.
+One loop serves every decoder and every way to choose words.
+
+Axis letters: B images, K candidates, T words, n words of an n-gram, V vocabulary, R regions,
+C channels, L layers, H hidden units.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -14,8 +15,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from pytorch.model.bounds import check_at_least
 from pytorch.model.decoders import Decoder
 from pytorch.model.injections import State
+from pytorch.model.options import option
 from pytorch.model.vocabulary import Vocabulary
 
 NEVER_GENERATED = [Vocabulary.pad, Vocabulary.start, Vocabulary.unknown]
@@ -23,65 +26,70 @@ NEVER_GENERATED = [Vocabulary.pad, Vocabulary.start, Vocabulary.unknown]
 
 @dataclass(frozen=True)
 class DecodingConfig:
-    """How captions are searched for; a checkpoint carries the defaults it was tuned with.
+    """Options for generating captions; a checkpoint carries those that it was tuned with.
 
     A candidate's score is its log-probability divided by its number of words, `<end>` included,
-    to the power `length_normalization`: 0 favours short captions, 1 compares mean words.
-    With `no_repeat_ngram` n above 0 no n words in a row come twice in a caption.
+    to the power `length_normalization`: 0 favours short captions, 1 compares the mean
+    log-probability of a word.
 
-    With `top_p`, candidates are sampled instead: every word from the most probable ones that
-    together reach that probability (Holtzman et al., "The Curious Case of Neural Text
-    Degeneration", 2020). The same `sampling_seed` gives the same captions, whatever else is in the
-    batch.
+    With `top_p`, candidates are sampled: every word is drawn from the nucleus, the smallest set of
+    most probable words that together reach that probability (Holtzman et al., "The Curious Case of
+    Neural Text Degeneration", 2020). The same `sampling_seed` gives an image the same captions,
+    whatever else is in the batch.
+
+    Raises:
+        ValueError: A number is out of range.
     """
 
-    beam_size: int = 3
-    max_words: int = 24
-    length_normalization: float = 0.0
-    no_repeat_ngram: int = 0
-    top_p: float | None = None
-    sampling_seed: int = 0
+    beam_size: int = option(3, "candidates that beam search keeps at every word")
+    max_words: int = option(24, "most words in a caption")
+    length_normalization: float = option(
+        0.0, "power of the number of words that divides a candidate's log-probability"
+    )
+    no_repeat_ngram: int = option(0, "forbid repeated n-grams of this length; 0 allows them")
+    top_p: float | None = option(
+        None, "sample from the most probable words that together reach this, without beam search"
+    )
+    sampling_seed: int = option(0, "seed of the sampling with top_p")
 
     def __post_init__(self) -> None:
-        if self.beam_size < 1:
-            raise ValueError(f"The beam size must be at least 1, not {self.beam_size}.")
-        if not 0 <= self.length_normalization < math.inf:
-            raise ValueError(
-                f"length_normalization must be 0 or more, not {self.length_normalization}."
-            )
-        if self.max_words < 1:
-            raise ValueError(f"A caption needs room for at least 1 word, not {self.max_words}.")
-        if self.no_repeat_ngram < 0:
-            raise ValueError(f"no_repeat_ngram must be 0 or more, not {self.no_repeat_ngram}.")
+        check_at_least(self, 1, "beam_size", "max_words")
+        check_at_least(self, 0, "length_normalization", "no_repeat_ngram")
         if self.top_p is not None and not 0 < self.top_p <= 1:
             raise ValueError(f"top_p must be above 0 and at most 1, not {self.top_p}.")
 
 
-class Found(NamedTuple):
-    """Candidates of each image, best first."""
+class SearchResult(NamedTuple):
+    """The candidates of each image."""
 
     words: Tensor
-    """Word numbers (B, K, T) without `<start>`, padded with `<pad>` after `<end>`. A caption that
-    reached the most words allowed has no `<end>`."""
+    """Word numbers (B, K, T) without `<start>`, and with `<pad>` after `<end>`. A caption of
+    `max_words` words has no `<end>`."""
 
     log_probabilities: Tensor
-    """Total log-probability of each candidate (B, K); minus infinity where there were fewer than
-    K different captions, and the words then mean nothing."""
+    """Total log-probability of each candidate, (B, K). Minus infinity marks rows of `words` that
+    mean nothing, because the search found fewer than K different captions."""
 
 
-class _Choice(NamedTuple):
-    """How candidates go on by one word, each (B, K)."""
+class _Extension(NamedTuple):
+    """One more word for each of the K candidates; all are (B, K)."""
 
     totals: Tensor
+    """Log-probability of the caption so far."""
     parents: Tensor
+    """Which of the former candidates it continues."""
     words: Tensor
+
+
+_Strategy = Callable[[Tensor, Tensor], _Extension]
+"""Chooses words, from the totals (B, K) and the next words' log-probabilities (B, K, V)."""
 
 
 def word_log_probabilities(logits: Tensor, *, first: bool) -> Tensor:
-    """Log-probabilities (..., V) over the words that a caption may contain.
+    """Return log-probabilities (..., V) over the words that may come next in a caption.
 
-    `<pad>`, `<start>` and `<unk>` have none, nor has `<end>` as the `first` word: a caption is
-    never empty.
+    `<pad>`, `<start>` and `<unk>` never may; nor may `<end>` as the `first` word, since a caption
+    is never empty.
     """
     forbidden = [*NEVER_GENERATED, Vocabulary.end] if first else NEVER_GENERATED
     allowed = logits.clone()
@@ -89,12 +97,19 @@ def word_log_probabilities(logits: Tensor, *, first: bool) -> Tensor:
     return allowed.log_softmax(dim=-1)
 
 
-def read_captions(decoder: Decoder, regions: Tensor, words: Tensor) -> tuple[Tensor, Tensor | None]:
-    """Read found captions once more, as in training.
+def caption_log_probabilities(
+    decoder: Decoder, regions: Tensor, words: Tensor
+) -> tuple[Tensor, Tensor | None]:
+    """Run the decoder over captions that a search found, as in training.
 
-    `words` (B, T) are those of one caption for each image of `regions` (B, R, C), as `Found` has
-    them. Returns the log-probabilities (B, T, V) at each place, as the search saw them, and the
-    attention weights (B, T, R) where the decoder has them.
+    Args:
+        decoder: The decoder that found them.
+        regions: Region features of the captions' images, (B, R, C).
+        words: One caption for each of them, (B, T), as in `SearchResult`.
+
+    Returns:
+        The log-probabilities (B, T, V) of all words at each place, as the search saw them, and
+        the attention weights (B, T, R); None without attention.
     """
     start = words.new_full((len(words), 1), Vocabulary.start)
     logits, attention = decoder(regions, torch.cat([start, words[:, :-1]], dim=1))
@@ -106,33 +121,38 @@ def read_captions(decoder: Decoder, regions: Tensor, words: Tensor) -> tuple[Ten
 
 
 @torch.inference_mode()
-def search(decoder: Decoder, regions: Tensor, config: DecodingConfig) -> Found:
-    """The `beam_size` captions of each image that the configuration asks for, best first.
+def search(decoder: Decoder, regions: Tensor, config: DecodingConfig) -> SearchResult:
+    """Find `beam_size` captions of each image, best first.
 
-    `regions` is (B, R, C). Beam size 1 is greedy search. An ended candidate stays among the K and
-    competes with those still growing, so there is always an answer.
+    Beam size 1 is greedy search. A candidate that has ended keeps its place in the beam and
+    competes with those that still grow, so there is always a caption.
+
+    Args:
+        decoder: In evaluation mode, unless dropout is wanted.
+        regions: Region features, (B, R, C).
+        config: Options.
     """
-    choose = _best_beams if config.top_p is None else _nucleus(config.top_p, config.sampling_seed)
-    captions, totals = _grow(decoder, regions, config, choose)
+    if config.top_p is None:
+        strategy: _Strategy = _beam_search
+    else:
+        strategy = _nucleus_sampling(config.top_p, config.sampling_seed)
+    captions, totals = _generate(decoder, regions, config, strategy)
     return _best_first(captions, totals, config.length_normalization)
 
 
-def sample(decoder: Decoder, regions: Tensor, config: DecodingConfig) -> Found:
-    """The `beam_size` captions of each image drawn from the model's own distribution, unordered.
+def sample(decoder: Decoder, regions: Tensor, config: DecodingConfig) -> SearchResult:
+    """Draw `beam_size` captions of each image from the model's own distribution, in no order.
 
-    Gradients flow through the log-probabilities. Chance comes from torch's global generator, as
-    that of dropout does.
+    Gradients flow through the log-probabilities. Like dropout, it draws from torch's global
+    generator.
     """
-    return Found(*_grow(decoder, regions, config, _by_chance))
+    return SearchResult(*_generate(decoder, regions, config, _sampling))
 
 
-def _grow(
-    decoder: Decoder,
-    regions: Tensor,
-    config: DecodingConfig,
-    choose: Callable[[Tensor, Tensor], _Choice],
+def _generate(
+    decoder: Decoder, regions: Tensor, config: DecodingConfig, strategy: _Strategy
 ) -> tuple[Tensor, Tensor]:
-    """Word numbers (B, K, T) and their total log-probabilities (B, K)."""
+    """Write the captions word by word; return (B, K, T) words and (B, K) log-probabilities."""
     images, beams = len(regions), config.beam_size
     memory = tuple(part.repeat_interleave(beams, dim=0) for part in decoder.prepare(regions))
     state = decoder.start(memory)  # (L, B * K, H) each
@@ -140,8 +160,9 @@ def _grow(
     captions = words.new_empty(images, beams, 0)  # (B, K, T)
     ended = torch.zeros(images, beams, dtype=torch.bool, device=regions.device)
     totals = torch.zeros(images, beams, device=regions.device)
-    if choose is _best_beams:
-        # All beams begin alike; only the first counts, or K copies of one caption would win.
+    if strategy is _beam_search:
+        # All candidates begin alike. Only the first counts, or the beam would hold K copies of
+        # one caption.
         totals[:, 1:] = -torch.inf
 
     for position in range(config.max_words):
@@ -151,7 +172,8 @@ def _grow(
         if 0 < config.no_repeat_ngram <= position:
             steps = _without_repeats(steps, captions, config.no_repeat_ngram)
         steps = _only_padding_after_end(steps, ended)
-        totals, parents, next_words = choose(totals, steps)
+        totals, parents, next_words = strategy(totals, steps)
+        # A candidate may continue any of the former ones: take over its parent's words and state.
         captions = captions.gather(1, parents.unsqueeze(2).expand_as(captions))
         captions = torch.cat([captions, next_words.unsqueeze(2)], dim=2)  # (B, K, T)
         ended = ended.gather(1, parents) | (next_words == Vocabulary.end)
@@ -162,75 +184,94 @@ def _grow(
     return captions, totals
 
 
-def _best_beams(totals: Tensor, steps: Tensor) -> _Choice:
-    """The K most probable continuations of all candidates; `steps` is (B, K, V)."""
+def _beam_search(totals: Tensor, steps: Tensor) -> _Extension:
+    """Keep the K most probable continuations of all candidates."""
+    # Every candidate with every word is one of K * V continuations; its place among them gives
+    # both the parent and the word.
     totals, chosen = (totals.unsqueeze(2) + steps).flatten(1).topk(totals.shape[1])  # (B, K)
-    return _Choice(totals, chosen // steps.shape[2], chosen % steps.shape[2])
+    return _Extension(totals, chosen // steps.shape[2], chosen % steps.shape[2])
 
 
-def _by_chance(totals: Tensor, steps: Tensor) -> _Choice:
-    """One word for each candidate, drawn from all of them."""
+def _sampling(totals: Tensor, steps: Tensor) -> _Extension:
+    """Continue each candidate with one word, drawn from all words."""
     words = steps.flatten(0, 1).exp().multinomial(1).view_as(totals)  # (B, K)
-    parents = torch.arange(totals.shape[1], device=totals.device).expand_as(totals)  # (B, K)
-    return _Choice(totals + steps.gather(2, words.unsqueeze(2)).squeeze(2), parents, words)
+    return _continued(totals, steps, words)
 
 
-def _nucleus(top_p: float, seed: int) -> Callable[[Tensor, Tensor], _Choice]:
-    """A choice of one word for each candidate by chance, from its own nucleus."""
+def _nucleus_sampling(top_p: float, seed: int) -> _Strategy:
+    """Continue each candidate with one word, drawn from its nucleus."""
     generator = torch.Generator().manual_seed(seed)
 
-    def choose(totals: Tensor, steps: Tensor) -> _Choice:
-        # One number for each of the K, the same for all images: whatever else is in the batch,
-        # an image meets the same chances.
-        chances = torch.rand(steps.shape[1], 1, generator=generator).to(steps.device)  # (K, 1)
-        # Words that may not come next have left their probability to the others.
+    def strategy(totals: Tensor, steps: Tensor) -> _Extension:
+        # One number from 0 to 1 for each of the K candidates, and the same K for all images: what
+        # an image gets must not depend on the rest of the batch.
+        draws = torch.rand(steps.shape[1], 1, generator=generator).to(steps.device)  # (K, 1)
+        # The softmax divides the probability of forbidden words among the others.
         ordered, words = steps.softmax(dim=2).sort(dim=2, descending=True)  # (B, K, V)
-        before = ordered.cumsum(dim=2) - ordered
-        nucleus = ordered.where(before < top_p, torch.zeros_like(ordered))
-        reached = nucleus.cumsum(dim=2)
-        place = torch.searchsorted(reached, chances * reached[..., -1:], right=True)  # (B, K, 1)
-        # Rounding may put a chance just under 1 behind the last word.
-        place = place.minimum((nucleus > 0).sum(dim=2, keepdim=True) - 1)
-        chosen = words.gather(2, place)  # (B, K, 1)
-        parents = torch.arange(steps.shape[1], device=steps.device).expand_as(totals)  # (B, K)
-        return _Choice(totals + steps.gather(2, chosen).squeeze(2), parents, chosen.squeeze(2))
+        # A word is in the nucleus if the more probable words do not reach top_p without it. The
+        # most probable word always is.
+        more_probable = ordered.cumsum(dim=2) - ordered
+        nucleus = ordered.where(more_probable < top_p, torch.zeros_like(ordered))
+        # Draw by the inverse of the cumulative distribution, which ends at the probability of the
+        # whole nucleus rather than at 1.
+        cumulative = nucleus.cumsum(dim=2)
+        place = torch.searchsorted(cumulative, draws * cumulative[..., -1:], right=True)
+        # Rounding may put a draw just below 1 behind the nucleus's last word.
+        place = place.minimum((nucleus > 0).sum(dim=2, keepdim=True) - 1)  # (B, K, 1)
+        return _continued(totals, steps, words.gather(2, place).squeeze(2))
 
-    return choose
+    return strategy
+
+
+def _continued(totals: Tensor, steps: Tensor, words: Tensor) -> _Extension:
+    """Continue each candidate with its own word of `words` (B, K)."""
+    parents = torch.arange(totals.shape[1], device=totals.device).expand_as(totals)  # (B, K)
+    return _Extension(totals + steps.gather(2, words.unsqueeze(2)).squeeze(2), parents, words)
 
 
 def _without_repeats(steps: Tensor, captions: Tensor, size: int) -> Tensor:
-    """Log-probabilities (B, K, V) without words that would repeat `size` words of a caption.
+    """Forbid words that would repeat an n-gram of `size` words from the same caption.
 
-    Where that leaves no word, all stay: a repeated phrase is better than no caption.
+    Where no word is left, all stay allowed: a repeated phrase is better than no caption.
+
+    Args:
+        steps: Log-probabilities of the next words, (B, K, V).
+        captions: The words so far, (B, K, T), with T at least `size`.
+        size: The n-gram's length, n.
     """
-    windows = captions.unfold(2, size, 1)  # (B, K, T - size + 1, size)
-    recent = captions[:, :, captions.shape[2] - size + 1 :].unsqueeze(2)  # (B, K, 1, size - 1)
-    would_repeat = (windows[..., :-1] == recent).all(dim=3)  # (B, K, T - size + 1)
-    banned = torch.zeros_like(steps)
-    banned.scatter_reduce_(2, windows[..., -1], would_repeat.to(steps.dtype), "amax")
-    allowed = steps.masked_fill(banned > 0, -torch.inf)
+    ngrams = captions.unfold(2, size, 1)  # (B, K, T - n + 1, n)
+    # The next word completes an n-gram whose first n - 1 words are the caption's last ones. With
+    # n = 1 these are none, and all n-grams match.
+    last_words = captions[:, :, captions.shape[2] - size + 1 :].unsqueeze(2)  # (B, K, 1, n - 1)
+    same_beginning = (ngrams[..., :-1] == last_words).all(dim=3)  # (B, K, T - n + 1)
+    # The same word may end several n-grams; "amax" forbids it if any of them matches.
+    forbidden = torch.zeros_like(steps)
+    forbidden.scatter_reduce_(2, ngrams[..., -1], same_beginning.to(steps.dtype), "amax")
+    allowed = steps.masked_fill(forbidden > 0, -torch.inf)
     return torch.where(allowed.isfinite().any(dim=2, keepdim=True), allowed, steps)
 
 
 def _only_padding_after_end(steps: Tensor, ended: Tensor) -> Tensor:
+    """Make `<pad>` certain for the candidates that have `ended` (B, K)."""
     padding = torch.full_like(steps[0, 0], -torch.inf)  # (V,)
     padding[Vocabulary.pad] = 0.0
     return torch.where(ended.unsqueeze(2), padding, steps)
 
 
 def _of_parents(state: State, parents: Tensor) -> State:
-    """State (L, B * K, H) rearranged so that each candidate continues its parent (B, K)."""
+    """Rearrange a state (L, B * K, H) so that each candidate has that of its parent (B, K)."""
     first_rows = torch.arange(len(parents), device=parents.device) * parents.shape[1]  # (B,)
     rows = (first_rows.unsqueeze(1) + parents).flatten()  # (B * K,)
     return state[0][:, rows], state[1][:, rows]
 
 
-def _best_first(captions: Tensor, totals: Tensor, length_normalization: float) -> Found:
+def _best_first(captions: Tensor, totals: Tensor, length_normalization: float) -> SearchResult:
+    """Order the candidates (B, K, T) by score, and mark captions that were found before."""
     lengths = (captions != Vocabulary.pad).sum(dim=2)  # (B, K)
     scores = totals / lengths.to(totals.dtype) ** length_normalization
     order = scores.argsort(dim=1, descending=True, stable=True)  # (B, K)
     words = captions.gather(1, order.unsqueeze(2).expand_as(captions))  # (B, K, T)
     totals = totals.gather(1, order)
-    # Sampling may find a caption twice.
+    # Sampling may find a caption twice. Below the diagonal, each is compared with those before it.
     same = (words.unsqueeze(2) == words.unsqueeze(1)).all(dim=3)  # (B, K, K)
-    return Found(words, totals.masked_fill(same.tril(diagonal=-1).any(dim=2), -torch.inf))
+    return SearchResult(words, totals.masked_fill(same.tril(diagonal=-1).any(dim=2), -torch.inf))

@@ -23,7 +23,7 @@ def test_a_batch_gives_the_same_captions_as_its_images_one_by_one(injection):
 @every_injection
 def test_the_log_probability_is_that_of_the_words_and_the_end(injection):
     captioner = tiny_captioner(injection)
-    regions = captioner.regions(photographs())
+    regions = captioner.encode(photographs())
     found = captioner.search(regions, decoding=DecodingConfig(beam_size=3))
     captions = captioner.caption_regions(regions, decoding=DecodingConfig(beam_size=3))
     for row, caption in enumerate(captions):

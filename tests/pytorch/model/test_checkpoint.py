@@ -116,7 +116,7 @@ def test_a_saved_checkpoint_can_be_read_by_another_user(tmp_path):
         (lambda c: c["decoder"].update(injection="every-step"), "lack decoder.injection|holds"),
         (lambda c: c["decoder"].update(colour="red"), "unexpected keyword argument 'colour'"),
         (lambda c: c["encoder"].update(name="resnet9"), "no encoder 'resnet9'"),
-        (lambda c: c["decoding"].update(beam_size=0), "beam size must be at least 1"),
+        (lambda c: c["decoding"].update(beam_size=0), "beam_size must be at least 1, not 0"),
         (lambda c: c.pop("decoder"), r"config\.json lacks 'decoder'\."),
     ],
 )

@@ -137,7 +137,7 @@ def test_length_normalization_orders_candidates_by_mean_log_probability():
 
 
 def test_a_beam_size_below_one_is_refused():
-    with pytest.raises(ValueError, match="at least 1, not 0"):
+    with pytest.raises(ValueError, match="beam_size must be at least 1, not 0"):
         DecodingConfig(beam_size=0)
 
 
@@ -244,10 +244,13 @@ class TestNucleusSampling:
     [
         ({"top_p": 0.0}, "top_p must be above 0"),
         ({"top_p": 1.5}, r"at most 1, not 1\.5"),
-        ({"max_words": 0}, "at least 1 word, not 0"),
-        ({"no_repeat_ngram": -1}, "0 or more, not -1"),
-        ({"length_normalization": -0.1}, r"0 or more, not -0\.1"),
-        ({"length_normalization": float("nan")}, "0 or more, not nan"),
+        ({"max_words": 0}, "max_words must be at least 1, not 0"),
+        ({"no_repeat_ngram": -1}, "no_repeat_ngram must be at least 0, not -1"),
+        ({"length_normalization": -0.1}, r"length_normalization must be at least 0, not -0\.1"),
+        (
+            {"length_normalization": float("nan")},
+            "length_normalization must be a finite number, not nan",
+        ),
     ],
 )
 def test_an_option_out_of_range_is_refused(option, message):

@@ -62,7 +62,7 @@ def test_decoding_stops_at_the_first_end():
 
 
 def test_special_tokens_must_come_first():
-    with pytest.raises(ValueError, match="begins with <pad> .* but this one with"):
+    with pytest.raises(ValueError, match=r"begins with <pad> .* but this one with"):
         Vocabulary(["a", *SPECIAL_TOKENS])
 
 
