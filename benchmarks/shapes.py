@@ -22,10 +22,10 @@ from pytorch.data.prepared import prepare
 from pytorch.evaluation.evaluate import evaluate
 from pytorch.model.checkpoint import load_captioner
 from pytorch.model.tokenization import tokenize
+from pytorch.training.epoch import EpochResult
 from pytorch.training.run import run_training
 from pytorch.training.run_config import RunConfig, run_config
 from pytorch.training.run_folder import RunFolder
-from pytorch.training.trainer import EpochResult
 
 RECIPE = Path(__file__).with_suffix(".toml")
 

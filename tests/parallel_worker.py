@@ -28,8 +28,9 @@ from pytorch.training.distributed import (
     rank,
     world_size,
 )
+from pytorch.training.epoch import TrainingError
 from pytorch.training.self_critical import SelfCritical
-from pytorch.training.trainer import Trainer, TrainingError
+from pytorch.training.trainer import Trainer
 from pytorch.training.training_config import TrainingConfig
 from tests.tiny import FROZEN, tiny_shapes
 
@@ -59,7 +60,7 @@ def run(learner: Trainer) -> dict[str, Any]:
     return {
         "losses": [result.loss for result in learner.history],
         "scores": [result.scores for result in learner.history],
-        "weights": learner.model.state_dict(),
+        "weights": learner.captioner.state_dict(),
     }
 
 
@@ -83,13 +84,13 @@ def resumed(cache: Path) -> list[dict[str, Any]]:
 
 
 def failure(cache: Path) -> str:
-    """What the trainer says when the features of the last process alone are not numbers."""
+    """What the trainer says if the features of the last process alone are not numbers."""
     learner = trainer(cache)
     if not is_main_process():
-        features = learner.train_data.features
+        features = learner.train_split.features
         undefined = np.full((len(features), 4, 1280), np.nan, np.float16)
         broken = RegionFeatures(features.names, undefined)
-        learner.train_data = dataclasses.replace(learner.train_data, features=broken)
+        learner.train_split = dataclasses.replace(learner.train_split, features=broken)
     try:
         learner.run(lambda _: None)
     except TrainingError as error:
@@ -98,16 +99,9 @@ def failure(cache: Path) -> str:
 
 
 def self_critical_losses(cache: Path) -> dict[str, Any]:
-    """The loss of a share of three images, the same without the other's, and how many words."""
-    learner = trainer(cache)
-    objective = SelfCritical(
-        learner.train_data,
-        learner.captioner.vocabulary,
-        batch_size=3,
-        seed=1,
-        samples=4,
-        max_words=8,
-    )
+    """The loss of a shard of three images, its loss without the other shard, its word count."""
+    learner = trainer(cache, batch_size=3)
+    objective = SelfCritical(learner.captioner, learner.train_split, learner.config)
     rows = next(objective.batches(1))
     words = []
 
@@ -119,7 +113,7 @@ def self_critical_losses(cache: Path) -> dict[str, Any]:
     for mean in (mean_over_ranks, alone):
         self_critical.mean_over_ranks = mean
         torch.manual_seed(rank())
-        losses.append(objective.loss(learner.decoder.eval(), rows).item())
+        losses.append(objective.eval()(rows).item())
     return {"rows": rows, "loss": losses[0], "alone": losses[1], "words": words[0].item()}
 
 

@@ -23,7 +23,7 @@ from pytorch.evaluation.html_report import (
 from pytorch.evaluation.line_chart import line_chart
 from pytorch.evaluation.metrics import label
 from pytorch.model.tokenization import sentence
-from pytorch.training.trainer import EpochResult
+from pytorch.training.epoch import EpochResult
 
 SAMPLES = 6
 WORST = 20

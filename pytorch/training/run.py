@@ -23,11 +23,12 @@ from pytorch.model.encoders import Encoder
 from pytorch.model.tokenization import tokenize
 from pytorch.model.vocabulary import Vocabulary
 from pytorch.training.distributed import is_main_process, main_process_first, world_size
+from pytorch.training.epoch import EpochResult, TrainingError
 from pytorch.training.model_card import OF_A_TRAINING, model_card
 from pytorch.training.report import training_report
 from pytorch.training.run_config import RunConfig
 from pytorch.training.run_folder import RunFolder
-from pytorch.training.trainer import EpochResult, Trainer, TrainingError
+from pytorch.training.trainer import Trainer
 
 NAMED_WORDS = 10
 
@@ -96,7 +97,7 @@ def run_training(
     if former and is_main_process():
         _warn_of_unknown_words(former, dataset.split("train"), config.model.init_from)
     recipes = captioner.metrics.get("training", [])
-    trainer = Trainer(captioner, train=train, dev=dev, config=config.training)
+    trainer = Trainer(captioner, train=train, dev=dev, config=config.training, progress=progress)
     inputs = _fingerprint(captioner, train.examples, dev.examples)
     if resume:
         state = folder.load_state(device)
@@ -112,18 +113,19 @@ def run_training(
         if not is_main_process():
             return
         if result.improved:
-            captioner.metrics = _metrics(
-                dataset, config, trainer.history, recipes, beam_size=captioner.decoding.beam_size
+            averaged = trainer.averaged
+            averaged.metrics = _metrics(
+                dataset, config, trainer.history, recipes, beam_size=averaged.decoding.beam_size
             )
-            card = model_card(captioner, name=output.name)
-            save_checkpoint(output, captioner, model_card=card)
+            card = model_card(averaged, name=output.name)
+            save_checkpoint(output, averaged, model_card=card)
         # In this order: a kill in between repeats the epoch and writes the same files again.
         folder.write_log(trainer.history)
         folder.save_state(state)
         on_epoch(result)
 
     try:
-        return trainer.run(keep, score_first=config.model.init_from is not None, progress=progress)
+        return trainer.run(keep, score_first=config.model.init_from is not None)
     finally:
         if trainer.history and is_main_process():  # a run that is stopped has a report too
             title = f"Training run {folder.path.name}"

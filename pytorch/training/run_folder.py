@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from pytorch.training.trainer import EpochResult, TrainingError
+from pytorch.training.epoch import EpochResult, TrainingError
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter

@@ -19,11 +19,14 @@ from torch import Tensor
 from pytorch.data.datasets import Example
 from pytorch.data.prepared import PreparedSplit
 from pytorch.evaluation.metrics import CiderD
+from pytorch.model.captioner import Captioner
 from pytorch.model.decoders import Decoder
 from pytorch.model.search import DecodingConfig, sample, search
 from pytorch.model.tokenization import tokenize
 from pytorch.model.vocabulary import END, Vocabulary
 from pytorch.training.distributed import mean_over_ranks, own_shard
+from pytorch.training.objective import Objective
+from pytorch.training.training_config import TrainingConfig
 
 
 class CaptionReward:
@@ -53,43 +56,38 @@ class CaptionReward:
         return [*self.vocabulary.decode(numbers), *ended]
 
 
-class SelfCritical:
-    """The training objective of the second phase: the reward of captions of its own."""
+class SelfCritical(Objective):
+    """The last objective: the reward of captions that the model samples itself."""
 
     name = "self-critical"
 
-    def __init__(
-        self,
-        data: PreparedSplit,
-        vocabulary: Vocabulary,
-        *,
-        batch_size: int,
-        seed: int,
-        samples: int,
-        max_words: int,
-    ) -> None:
-        self.features = data.features
-        self.reward = CaptionReward(data.examples, vocabulary)
-        self.batch_size = batch_size
-        self.seed = seed
-        self.samples = samples
-        self.max_words = max_words
+    def __init__(self, captioner: Captioner, train: PreparedSplit, config: TrainingConfig) -> None:
+        super().__init__(captioner)
+        self.features = train.features
+        self.reward = CaptionReward(train.examples, captioner.vocabulary)
+        self.batch_size = config.batch_size
+        self.seed = config.seed
+        self.samples = config.self_critical_samples
 
     def __len__(self) -> int:
         return math.ceil(len(self.features) / self.batch_size)
 
     def batches(self, epoch: int) -> Iterator[list[int]]:
-        """Rows of the images of one batch after another, or of this process's share of it."""
+        """The rows of this process's shard of each batch of images."""
         rows = list(range(len(self.features)))
         random.Random(f"{self.seed}-{epoch}").shuffle(rows)  # noqa: S311
         for start in range(0, len(rows), self.batch_size):
             yield own_shard(rows[start : start + self.batch_size])
 
-    def loss(self, decoder: Decoder, batch: list[int]) -> Tensor:
-        """Loss of one batch."""
-        regions = self.features.rows(batch).to(decoder.bias.device)  # (B, R, C)
+    def forward(self, batch: list[int]) -> Tensor:
+        """Loss of one shard, a scalar."""
         return self_critical_loss(
-            decoder, regions, batch, self.reward, samples=self.samples, max_words=self.max_words
+            self.captioner.decoder,
+            self.features.rows(batch).to(self.captioner.device),  # (B, R, C)
+            batch,
+            self.reward,
+            samples=self.samples,
+            max_words=self.captioner.decoding.max_words,
         )
 
 

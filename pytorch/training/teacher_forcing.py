@@ -18,11 +18,12 @@ from torch.nn.utils.rnn import pad_sequence
 
 from pytorch.data.datasets import Example
 from pytorch.data.prepared import PreparedSplit
-from pytorch.model.decoders import Decoder
-from pytorch.model.encoders import Encoder
+from pytorch.model.captioner import Captioner
 from pytorch.model.tokenization import tokenize
 from pytorch.model.vocabulary import Vocabulary
 from pytorch.training.distributed import own_shard, shard_count
+from pytorch.training.objective import Objective
+from pytorch.training.training_config import TrainingConfig
 
 # How many batches are sorted by length together: enough that little padding is left, few enough
 # that batches stay mixed.
@@ -72,53 +73,48 @@ class CaptionBatches:
             yield rows, pad_sequence(captions, batch_first=True, padding_value=Vocabulary.pad)
 
 
-class TeacherForcing:
-    """The training objective of the first phase: the probability of the reference captions.
+class TeacherForcing(Objective):
+    """The first objective: the log-probability of the reference captions.
 
-    With an `encoder`, which is to learn as well, the images themselves are read and encoded in
-    every batch; without one, features are at hand.
+    While the captioner's encoder is fine-tuned, every batch reads the images themselves and
+    encodes them; otherwise it reads their precomputed features.
     """
 
-    def __init__(
-        self,
-        data: PreparedSplit,
-        vocabulary: Vocabulary,
-        *,
-        batch_size: int,
-        seed: int,
-        label_smoothing: float,
-        attention_penalty: float,
-        encoder: Encoder | None = None,
-    ) -> None:
-        self.name = "teacher forcing" if encoder is None else "fine-tuning"
-        self.data = data
-        self.encoder = encoder
+    def __init__(self, captioner: Captioner, train: PreparedSplit, config: TrainingConfig) -> None:
+        super().__init__(captioner)
+        self.encodes = bool(captioner.encoder.trainable_parameters())
+        self.name = "fine-tuning" if self.encodes else "teacher forcing"
+        self.train_split = train
         self.caption_batches = CaptionBatches(
-            data.examples, vocabulary, batch_size=batch_size, seed=seed
+            train.examples,
+            captioner.vocabulary,
+            batch_size=config.batch_size,
+            seed=config.seed,
         )
         self.mean_words = self.caption_batches.mean_words
-        self.label_smoothing = label_smoothing
-        self.attention_penalty = attention_penalty
+        self.label_smoothing = config.label_smoothing
+        self.attention_penalty = config.attention_penalty
 
     def __len__(self) -> int:
         return len(self.caption_batches)
 
     def batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor, int]]:
-        """This process's share of each batch, and how many captions the whole batch has.
+        """This process's shard of each batch, and how many captions the whole batch has.
 
-        The share is features (B, R, C), or images (B, 3, S, S), and word numbers (B, T).
+        A shard is features (B, R, C), or images (B, 3, S, S), and word numbers (B, T).
         """
         return one_ahead(
             (self._read(own_shard(rows)), own_shard(captions), len(rows))
             for rows, captions in self.caption_batches.of_epoch(epoch)
         )
 
-    def loss(self, decoder: Decoder, batch: tuple[Tensor, Tensor, int]) -> Tensor:
-        """Loss of one share; the mean over the processes is the whole batch's."""
+    def forward(self, batch: tuple[Tensor, Tensor, int]) -> Tensor:
+        """Loss of one shard, a scalar."""
         inputs, captions, size = batch
-        inputs, captions = inputs.to(decoder.bias.device), captions.to(decoder.bias.device)
-        regions = inputs if self.encoder is None else self.encoder(inputs)  # (B, R, C)
-        logits, attention = decoder(regions, captions[:, :-1])
+        device = self.captioner.device
+        inputs, captions = inputs.to(device), captions.to(device)
+        regions = self.captioner.encoder(inputs) if self.encodes else inputs  # (B, R, C)
+        logits, attention = self.captioner.decoder(regions, captions[:, :-1])
         return caption_loss(
             logits,
             captions[:, 1:],
@@ -130,9 +126,9 @@ class TeacherForcing:
         )
 
     def _read(self, rows: Sequence[int]) -> Tensor:
-        if self.encoder is None:
-            return self.data.features.rows(rows)
-        return self.data.pixels(rows, self.encoder.preprocessing)
+        if self.encodes:
+            return self.train_split.pixels(rows, self.captioner.encoder.preprocessing)
+        return self.train_split.features.rows(rows)
 
 
 def one_ahead(items: Iterable[Item]) -> Iterator[Item]:

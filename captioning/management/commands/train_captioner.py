@@ -19,11 +19,11 @@ from pytorch.model.encoder_weights import EncoderError
 from pytorch.model.encoders import ENCODERS
 from pytorch.model.injections import INJECTIONS
 from pytorch.training.distributed import is_main_process, processes
+from pytorch.training.epoch import EpochResult, TrainingError
 from pytorch.training.run import run_training
 from pytorch.training.run_config import OPTIONS, RunConfig, run_config
 from pytorch.training.run_folder import RunFolder
 from pytorch.training.schedules import SCHEDULES
-from pytorch.training.trainer import EpochResult, TrainingError
 
 HELP = {
     "encoder": "the network that sees",

@@ -8,7 +8,7 @@ import torch
 from pytorch.training.distributed import processes
 from tests.parallel_worker import run, trainer
 
-PROJECT = Path(__file__).resolve().parents[2]
+PROJECT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ from PIL import Image
 
 from pytorch.data.datasets import CaptionDataset, Example
 from pytorch.data.images import ImageFiles
+from pytorch.training.epoch import EpochResult
 from pytorch.training.report import SAMPLES, WORST, training_report
-from pytorch.training.trainer import EpochResult
 
 NAMES = [f"dog-{number:02}.png" for number in range(30)]
 REFERENCES = ("A black dog runs on grass.", "A <small> dog.")

@@ -13,10 +13,10 @@ from pytorch.model.checkpoint import load_captioner, save_checkpoint
 from pytorch.model.checkpoint_files import CheckpointError
 from pytorch.model.encoders import Encoder, EncoderError
 from pytorch.model.tokenization import sentence
+from pytorch.training.epoch import TrainingError
 from pytorch.training.run import run_training
 from pytorch.training.run_config import run_config
 from pytorch.training.run_folder import RunFolder
-from pytorch.training.trainer import TrainingError
 from tests.colours import write_colours
 
 MODEL = {"encoder": "efficientnet_lite2", "grid_size": 1, "min_count": 2}

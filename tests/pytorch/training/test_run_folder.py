@@ -6,8 +6,8 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from pytorch.training.epoch import EpochResult, TrainingError
 from pytorch.training.run_folder import RunFolder
-from pytorch.training.trainer import EpochResult, TrainingError
 
 CONFIG = {"encoder": "resnet101", "epochs": 3}
 STATE = {"epoch": 1, "weights": {"bias": torch.ones(2)}}

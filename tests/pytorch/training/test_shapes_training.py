@@ -19,6 +19,7 @@ from pytorch.model.search import DecodingConfig
 from pytorch.model.tokenization import tokenize
 from pytorch.model.vocabulary import Vocabulary
 from pytorch.training.teacher_forcing import TeacherForcing
+from pytorch.training.training_config import TrainingConfig
 from tests.tiny import random_encoder
 
 SCENES = [
@@ -73,28 +74,27 @@ def test_every_injection_learns_from_the_features_of_every_encoder(seen, injecti
         channels=encoder.channels,
     )
     first_weights = {name: weight.clone() for name, weight in decoder.named_parameters()}
-    examples = [Example(scene.image, (text,)) for scene, text in zip(SCENES, CAPTIONS, strict=True)]
-    objective = TeacherForcing(
-        PreparedSplit(tuple(examples), features, IMAGES, cache_dir=Path("unused")),
-        vocabulary,
-        batch_size=len(examples),
-        seed=1,
-        label_smoothing=0.0,
-        attention_penalty=0.0,
-    )
-    optimizer = torch.optim.Adam(decoder.parameters(), lr=3e-3)
-    for epoch in range(STEPS):
-        for batch in objective.batches(epoch):
-            objective.loss(decoder, batch).backward()
-            optimizer.step()
-            optimizer.zero_grad()
-
     captioner = Captioner(
         encoder=encoder,
         decoder=decoder,
         vocabulary=vocabulary,
         decoding=DecodingConfig(beam_size=1, max_words=12),
     )
+    examples = [Example(scene.image, (text,)) for scene, text in zip(SCENES, CAPTIONS, strict=True)]
+    objective = TeacherForcing(
+        captioner,
+        PreparedSplit(tuple(examples), features, IMAGES, cache_dir=Path("unused")),
+        TrainingConfig(batch_size=len(examples), label_smoothing=0.0, attention_penalty=0.0),
+    )
+    objective.train()
+    optimizer = torch.optim.Adam(decoder.parameters(), lr=3e-3)
+    for epoch in range(STEPS):
+        for batch in objective.batches(epoch):
+            objective(batch).backward()
+            optimizer.step()
+            optimizer.zero_grad()
+
+    captioner.eval()
     assert generate_captions(captioner, features) == [" ".join(words) for words in TOKENS]
     unmoved = [
         name for name, weight in decoder.named_parameters() if weight.equal(first_weights[name])

@@ -12,7 +12,8 @@ from pytorch.data.images import ImageFiles
 from pytorch.data.prepared import PreparedSplit
 from pytorch.evaluation.evaluate import evaluate
 from pytorch.model.checkpoint import load_captioner, save_checkpoint
-from pytorch.training.trainer import Trainer, TrainingError
+from pytorch.training.epoch import TrainingError
+from pytorch.training.trainer import Trainer
 from pytorch.training.training_config import TrainingConfig
 from tests.tiny import FROZEN, tiny_captioner, tiny_shapes
 
@@ -46,21 +47,25 @@ def test_the_optimizer_gathers_batches():
             dataclasses.replace(CONFIG, epochs=1, accumulation_steps=accumulation_steps)
         )
         learner.run(lambda result: None)
-        assert learner.average.updates == steps
+        assert learner.optimization.ema.updates == steps
 
 
 def test_gathered_gradients_are_those_of_the_mean_loss():
     def gradients_of(accumulation_steps):
         config = dataclasses.replace(
-            CONFIG, epochs=1, accumulation_steps=accumulation_steps, batch_size=6, learning_rate=0.0
+            CONFIG,
+            epochs=1,
+            accumulation_steps=accumulation_steps,
+            batch_size=6,
+            learning_rate=0.0,
+            max_grad_norm=1e9,
         )
         learner = trainer(config)
         gradients = []
-        learner.optimizer.register_step_pre_hook(
-            lambda *_: gradients.append(learner.decoder.bias.grad.clone())
+        learner.optimization.optimizer.register_step_pre_hook(
+            lambda *_: gradients.append(learner.captioner.decoder.bias.grad.clone())
         )
-        learner.config = dataclasses.replace(config, max_grad_norm=1e9)
-        for module in learner.decoder.modules():
+        for module in learner.captioner.modules():
             if isinstance(module, torch.nn.Dropout):
                 module.p = 0.0
         learner.run(lambda result: None)
@@ -117,9 +122,22 @@ def test_the_weights_to_begin_with_may_be_the_best():
 def test_a_loss_that_is_not_finite_stops_with_the_batch_named():
     broken = trainer()
     with torch.no_grad():
-        broken.decoder.bias[7] = torch.nan
+        broken.captioner.decoder.bias[7] = torch.nan
     with pytest.raises(TrainingError, match="became nan in batch 1 of epoch 1"):
         broken.run(lambda result: None)
+
+
+def test_weights_that_the_last_step_made_infinite_or_undefined_stop_before_they_are_scored():
+    broken = trainer(dataclasses.replace(CONFIG, epochs=1, batch_size=6))  # three steps
+    bias = broken.captioner.decoder.bias
+    steps = []
+    bias.register_hook(lambda gradient: gradient * (torch.nan if len(steps) == 2 else 1.0))
+    broken.optimization.optimizer.register_step_pre_hook(lambda *_: steps.append(None))
+    results = []
+    with pytest.raises(TrainingError, match=r"^Weights became infinite or undefined in epoch 1\."):
+        broken.run(results.append)
+    assert len(steps) == 3
+    assert results == broken.history == []
 
 
 class TestFineTuning:
@@ -140,20 +158,20 @@ class TestFineTuning:
 
     def test_the_layers_named_change_once_it_begins_and_no_others_do(self, tmp_path):
         learner = self.trainer(tmp_path)
-        before = copy_of(learner.captioner.encoder)
+        before = copy_of(learner.averaged.encoder)
         after = []
-        learner.run(lambda _: after.append(copy_of(learner.captioner.encoder)))
+        learner.run(lambda _: after.append(copy_of(learner.averaged.encoder)))
         assert changed(before, after[0]) == set()
         freed = {name for name in before if name.split(".")[1] in ("19", "20")}
-        weights = {name for name, _ in learner.captioner.encoder.named_parameters()}
+        weights = {name for name, _ in learner.averaged.encoder.named_parameters()}
         assert changed(before, after[1]) == changed(after[1], after[2]) == freed & weights
 
     def test_the_encoder_has_a_rate_of_its_own(self, tmp_path):
         learner = self.trainer(tmp_path, fine_tune_learning_rate=0.0)
-        before = copy_of(learner.captioner.encoder)
+        before = copy_of(learner.averaged.encoder)
         decoders = []
-        learner.run(lambda _: decoders.append(copy_of(learner.captioner.decoder)))
-        assert changed(before, copy_of(learner.captioner.encoder)) == set()
+        learner.run(lambda _: decoders.append(copy_of(learner.averaged.decoder)))
+        assert changed(before, copy_of(learner.averaged.encoder)) == set()
         assert changed(decoders[0], decoders[1]) == set(decoders[0])
 
     def test_at_a_rate_of_zero_the_losses_are_those_of_the_features_on_disk(self, tmp_path):
@@ -168,15 +186,15 @@ class TestFineTuning:
 
     def test_every_epoch_is_scored_as_its_checkpoint_would_be(self, tmp_path):
         learner = self.trainer(tmp_path / "cache")
-        images = [learner.dev_data.images.open(e.image) for e in learner.dev_data.examples]
+        images = [learner.dev_split.images.open(e.image) for e in learner.dev_split.examples]
 
         def check(result):
             directory = tmp_path / str(result.epoch)
-            save_checkpoint(directory, learner.captioner, model_card="")
+            save_checkpoint(directory, learner.averaged, model_card="")
             loaded = load_captioner(directory)
-            dev = learner.dev_data.encoded_by(loaded.encoder, cached=True, device=loaded.device)
+            dev = learner.dev_split.encoded_by(loaded.encoder, cached=True, device=loaded.device)
             assert evaluate(loaded, dev).scores == result.scores
-            assert loaded.caption(images) == learner.captioner.caption(images)
+            assert loaded.caption(images) == learner.averaged.caption(images)
 
         learner.run(check)
 
@@ -185,7 +203,7 @@ class TestFineTuning:
         learner = self.trainer(tmp_path, epochs=1, fine_tune_after=0, ema_decay=decay)
         learner.run(lambda _: None)
         for part in ("decoder", "encoder"):
-            last, scored = getattr(learner.model, part), getattr(learner.captioner, part)
+            last, scored = getattr(learner.captioner, part), getattr(learner.averaged, part)
             assert bool(changed(copy_of(last), copy_of(scored))) == is_averaged
 
     def test_features_of_passing_weights_are_not_kept_on_disk(self, tmp_path):
@@ -206,7 +224,7 @@ class TestFineTuning:
             resumed.run(lambda _: None)
             assert [result.loss for result in resumed.history] == expected
             for part in ("decoder", "encoder"):
-                first, second = (getattr(t.captioner, part) for t in (whole, resumed))
+                first, second = (getattr(t.averaged, part) for t in (whole, resumed))
                 assert changed(copy_of(first), copy_of(second)) == set()
 
     def test_self_critical_training_goes_on_with_the_fine_tuned_encoder(self, tmp_path):
@@ -219,10 +237,10 @@ class TestFineTuning:
             self_critical_learning_rate=0.0,
         )
         encoders = []
-        learner.run(lambda _: encoders.append(copy_of(learner.captioner.encoder)))
+        learner.run(lambda _: encoders.append(copy_of(learner.averaged.encoder)))
         assert changed(encoders[0], encoders[1]) == set()
-        assert changed(copy_of(learner.frozen_encoder), encoders[1])
-        assert learner.captioner.encoder.weights_source == "fine-tuned"
+        assert changed(copy_of(learner.initial_encoder), encoders[1])
+        assert learner.averaged.encoder.weights_source == "fine-tuned"
         assert learner.history[0].scores == learner.history[1].scores
 
     def test_an_encoder_that_fine_tuning_did_not_better_is_the_one_before_it(self, tmp_path):
@@ -230,8 +248,8 @@ class TestFineTuning:
         learner = self.trainer(tmp_path, self_critical_epochs=1, **options)
         learner.run(lambda _: None)
         assert learner.best.epoch == 1
-        assert learner.captioner.encoder is learner.frozen_encoder
-        assert learner.captioner.encoder.weights_source == "random"
+        assert learner.averaged.encoder is learner.initial_encoder
+        assert learner.averaged.encoder.weights_source == "random"
 
 
 def copy_of(module):
