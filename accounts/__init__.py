@@ -1,1 +1,1 @@
-"""The Django application for accounts: signing up, logging in and out, a forgotten password."""
+"""The Django application for accounts: sign-up, log-in, password reset and API tokens."""

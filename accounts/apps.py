@@ -1,9 +1,9 @@
-"""Configuration of the application."""
+"""Application configuration."""
 
 from django.apps import AppConfig
 
 
 class AccountsConfig(AppConfig):
-    """Accounts; the users themselves are those of `django.contrib.auth`."""
+    """Pages and tokens for the users of `django.contrib.auth`."""
 
     name = "accounts"

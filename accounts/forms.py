@@ -1,4 +1,4 @@
-"""Forms of accounts."""
+"""The forms for signing up and for API tokens."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from accounts.models import Token
 
 
 class SignUpForm(UserCreationForm):
-    """A name, a password, and an address for the day when that is forgotten."""
+    """Username, password, and an email address for password resets."""
 
     email = forms.EmailField(
-        label="E-mail address",
+        label="Email address",
         widget=forms.EmailInput(attrs={"autocomplete": "email"}),
-        help_text="A forgotten password can be set anew through it.",
+        help_text="Used only to reset your password.",
     )
 
     class Meta(UserCreationForm.Meta):
@@ -22,9 +22,9 @@ class SignUpForm(UserCreationForm):
 
 
 class TokenForm(forms.ModelForm):
-    """What a new token is called."""
+    """The name of a new token."""
 
     class Meta:
         model = Token
         fields = ("name",)
-        help_texts = {"name": "Where it will be used, such as “backup script”."}
+        help_texts = {"name": "Where you will use it, for example “backup script”."}

@@ -1,4 +1,4 @@
-"""What accounts have besides Django's own."""
+"""API tokens; the accounts themselves are Django's own users."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from django.db import models
 
 
 class Token(models.Model):
-    """Lets programs act for an account; `accounts.tokens` makes and recognises them.
+    """Lets programs act for an account.
 
-    The token itself is shown once and never stored.
+    `accounts.tokens` creates and checks tokens. Only the hash is stored: a token is shown once.
     """
 
     account = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="tokens"
     )
     name = models.CharField(max_length=100)
-    """What its owner calls it, to know later where it is used."""
+    """Chosen by its owner, as a reminder of where it is used."""
     hash = models.CharField(max_length=64, unique=True)
     """SHA-256 of the token."""
     created = models.DateTimeField(auto_now_add=True)
@@ -26,4 +26,4 @@ class Token(models.Model):
         ordering = ["-created", "-id"]
 
     def __str__(self) -> str:
-        return f"{self.name} of {self.account}"
+        return f"{self.name} ({self.account})"

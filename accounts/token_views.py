@@ -1,4 +1,4 @@
-"""Pages of an account's tokens."""
+"""The page where an account manages its API tokens."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from accounts.tokens import make_token
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def tokens(request: HttpRequest) -> HttpResponse:
-    """Show the account's tokens, and make one, which this answer alone shows."""
+    """List the account's tokens, or create one; only this response shows the new token."""
     account = cast(User, request.user)
     form = TokenForm(request.POST or None)
     context: dict[str, Any] = {"tokens": account.tokens.all()}
@@ -34,8 +34,8 @@ def tokens(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def revoke(request: HttpRequest, pk: int) -> HttpResponse:
-    """Delete a token of the account; what uses it is refused from now on."""
+    """Delete one of the account's tokens; programs that use it lose access at once."""
     token = get_object_or_404(Token, pk=pk, account=request.user.pk)
     token.delete()
-    messages.success(request, f"The token “{token.name}” is revoked.")
+    messages.success(request, f"Token “{token.name}” revoked.")
     return redirect("accounts:tokens")

@@ -1,4 +1,4 @@
-"""Tokens, by which programs act for an account: made, recognised, and only their hash stored."""
+"""Creates and checks the API tokens with which programs act for an account."""
 
 from __future__ import annotations
 
@@ -11,21 +11,25 @@ from django.utils import timezone
 
 from accounts.models import Token
 
-# Whoever finds a token somewhere, a secret scanner too, can see what it belongs to.
+# Tells people and secret scanners that find a token what it belongs to.
 PREFIX = "imagecaptioner_"
-# "Last used" need not be exact, and a write for every request would be many.
+# "Last used" need not be exact, so not every request has to write to the database.
 USED_PRECISION = timedelta(minutes=1)
 
 
 def make_token(account: User, name: str) -> str:
-    """Make a token for the account and return it; it cannot be read again."""
+    """Create a token for the account and return it; only its hash is stored."""
     token = PREFIX + secrets.token_urlsafe(32)
     Token.objects.create(account=account, name=name, hash=_hash(token))
     return token
 
 
 def account_of(token: str) -> User | None:
-    """Return the account that the token acts for; None if it is unknown, or the account closed."""
+    """Look up a token, and record that it was used.
+
+    Returns:
+        The account that the token acts for; None if the token is unknown or the account inactive.
+    """
     found = Token.objects.select_related("account").filter(hash=_hash(token)).first()
     if found is None or not found.account.is_active:
         return None
@@ -36,5 +40,5 @@ def account_of(token: str) -> User | None:
 
 
 def _hash(token: str) -> str:
-    # A token has 256 random bits: nobody can try them all, so the hash need not be a slow one.
+    # Tokens have 256 random bits. Guessing is hopeless, so the hash need not be slow.
     return hashlib.sha256(token.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Pages of accounts: Django's own views, and signing up."""
+"""The account pages: Django's own views with our templates, and sign-up."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ MESSAGE = "accounts/message.html"
 
 
 class SignUp(CreateView):
-    """Make an account and log it in."""
+    """Create an account and log it in."""
 
     form_class = SignUpForm
     template_name = FORM
     extra_context = {
         "title": "Sign up",
-        "lead": "Your pictures so far come along, and wait for you on every device.",
+        "lead": "Your pictures move to your account, so you can see them on every device.",
         "other": "accounts:log_in",
-        "other_title": "I have an account",
+        "other_title": "I already have an account",
     }
     success_url = reverse_lazy("captioning:gallery")
 
@@ -41,9 +41,9 @@ log_in = views.LoginView.as_view(
     redirect_authenticated_user=True,
     extra_context={
         "title": "Log in",
-        "lead": "Pictures that you kept on this device come along.",
+        "lead": "The pictures you kept on this device move to your account.",
         "other": "accounts:password_reset",
-        "other_title": "I forgot my password",
+        "other_title": "Forgot your password?",
     },
 )
 
@@ -55,28 +55,34 @@ password_reset = views.PasswordResetView.as_view(
     subject_template_name="accounts/password_reset_subject.txt",
     success_url=reverse_lazy("accounts:password_reset_sent"),
     extra_context={
-        "title": "Forgotten password",
-        "lead": "A link to set a new one will be sent to the address of your account.",
+        "title": "Reset your password",
+        "lead": "Enter the email address of your account to get a link by email.",
+        "button": "Send link",
     },
 )
 
 password_reset_sent = views.PasswordResetDoneView.as_view(
     template_name=MESSAGE,
     extra_context={
-        "title": "Look into your mail",
-        "lead": (
-            "If there is an account with that address, a link to set a new password is on its way."
-        ),
+        "title": "Check your email",
+        "lead": "If an account has this address, a link to choose a new password is on its way.",
     },
 )
 
 password_reset_confirm = views.PasswordResetConfirmView.as_view(
     template_name=FORM,
     success_url=reverse_lazy("accounts:password_reset_complete"),
-    extra_context={"title": "New password", "lead": "Choose a password that nobody can guess."},
+    extra_context={
+        "title": "Choose a new password",
+        "lead": "Make it hard to guess.",
+        "button": "Save password",
+    },
 )
 
 password_reset_complete = views.PasswordResetCompleteView.as_view(
     template_name=MESSAGE,
-    extra_context={"title": "The new password is set", "lead": "You can log in with it now."},
+    extra_context={
+        "title": "Password changed",
+        "lead": "You can now log in with your new password.",
+    },
 )

@@ -133,7 +133,7 @@ class CorrectionForm(forms.Form):
     """What a person says of a picture; nothing brings the model's caption back."""
 
     correction = forms.CharField(
-        label="What would you say?",
+        label="Your description",
         required=False,
         max_length=MAX_CORRECTION,
         widget=forms.Textarea(attrs={"rows": 2}),

@@ -60,7 +60,7 @@ def correct(request: HttpRequest, pk: int) -> HttpResponse:
     library.correct(picture, form.cleaned_data["correction"])
     messages.success(
         request,
-        "Your correction is kept." if picture.correction else "The model's caption is back.",
+        "Correction saved." if picture.correction else "The model's caption is back.",
     )
     return redirect(picture)
 
@@ -73,7 +73,7 @@ def delete(request: HttpRequest, pk: int) -> HttpResponse:
     if request.method != "POST":
         return render(request, "captioning/delete.html", {"picture": picture})
     library.delete(picture)
-    messages.success(request, "The picture is deleted.")
+    messages.success(request, "Picture deleted.")
     return redirect("captioning:gallery")
 
 
@@ -82,7 +82,7 @@ def share(request: HttpRequest, pk: int) -> HttpResponse:
     """Make a link that shows the picture to anyone."""
     picture = _own_picture(request, pk)
     library.share(picture)
-    messages.success(request, "The picture has a link now. Whoever knows it can see the picture.")
+    messages.success(request, "Link created. Anyone who has it can see this picture.")
     return redirect(picture)
 
 
@@ -91,7 +91,7 @@ def revoke(request: HttpRequest, pk: int) -> HttpResponse:
     """Take the link away."""
     picture = _own_picture(request, pk)
     library.revoke(picture)
-    messages.success(request, "The link is revoked. It will not work again.")
+    messages.success(request, "Link revoked. It no longer works.")
     return redirect(picture)
 
 

@@ -1,18 +1,18 @@
-// Attention weights, rows of a grid over the whole photograph, drawn and put into words.
+// Attention weights, in rows of a grid over the whole photograph, as a drawing and in words.
 
-const DARKEST = 0.82; // opacity over the region that was looked at least
-const ALMOST_EVEN = 1.2;
+const DARKEST = 0.82; // opacity over the region with the least attention
+const ALMOST_EVEN = 1.2; // times the mean attention; less than this is not worth pointing out
 
-// Darkens what was not looked at, on a context whose canvas has the photograph's proportions.
+// Darkens the regions that got little attention. The rectangle has the photograph's proportions.
 export function shade(context, attention, x, y, width, height) {
   context.imageSmoothingEnabled = true;
   context.imageSmoothingQuality = "high";
-  context.drawImage(shadeOfRegions(attention), x, y, width, height);
+  context.drawImage(regionShades(attention), x, y, width, height);
 }
 
-// One pixel for each region. From the least to the most attention, however small the difference:
-// what whereLooked says in words tells how large it is.
-function shadeOfRegions(attention) {
+// A canvas with one pixel per region; drawing it larger blurs them. The opacity always spans the
+// full range, however small the differences: whereLooked puts their size into words.
+function regionShades(attention) {
   const canvas = document.createElement("canvas");
   canvas.height = attention.length;
   canvas.width = attention[0].length;
@@ -21,22 +21,22 @@ function shadeOfRegions(attention) {
   const weights = attention.flat();
   const [least, most] = [Math.min(...weights), Math.max(...weights)];
   weights.forEach((weight, region) => {
-    const seen = most > least ? (weight - least) / (most - least) : 1;
-    pixels.data[4 * region + 3] = Math.round(255 * DARKEST * (1 - seen));
+    const looked = most > least ? (weight - least) / (most - least) : 1;
+    pixels.data[4 * region + 3] = Math.round(255 * DARKEST * (1 - looked));
   });
   context.putImageData(pixels, 0, 0);
   return canvas;
 }
 
-// Where the model looked most, and how much more than elsewhere.
+// Says where the model looked most, and how much more than on average.
 export function whereLooked(attention) {
   const weights = attention.flat();
-  const even = 1 / weights.length;
+  const mean = 1 / weights.length;
   const most = Math.max(...weights);
-  if (most < ALMOST_EVEN * even) return "It looked almost evenly at the whole photograph.";
-  const times = (most / even).toFixed(1);
-  return `It looked most at the ${placeOf(weights.indexOf(most), attention)}: `
-    + `${times} times as much as if it had looked evenly.`;
+  if (most < ALMOST_EVEN * mean) return "The model looked at the whole photograph almost evenly.";
+  const times = (most / mean).toFixed(1);
+  return `The model looked most at the ${placeOf(weights.indexOf(most), attention)}: `
+    + `${times} times the average.`;
 }
 
 function placeOf(region, attention) {

@@ -1,16 +1,16 @@
-// The caption of a photograph, templates/captioning/_caption.html: every word can be pointed at,
-// tapped and reached by keyboard, and shows where the model looked and what else it considered.
+// Makes the words of a caption (templates/captioning/_caption.html) respond to pointer, touch and
+// keyboard: each shows where the model looked, how sure it was and what else it considered.
 
+import { addActions } from "./actions.js";
 import { shade, whereLooked } from "./attention.js";
-import { offerToTake } from "./taking.js";
 
-const DRAWN_SIDE = 512; // pixels; attention is blurred, more would not show
+const DRAWN_SIDE = 512; // pixels; attention is too blurred for more to show
 
 export function enhanceCaption(root) {
   const caption = JSON.parse(root.querySelector("script").textContent);
   const details = [...root.querySelectorAll("[data-word-details]")];
-  const pointed = root.querySelector("[data-pointed]");
-  const hint = [...pointed.children];
+  const wordInfo = root.querySelector("[data-word-info]");
+  const hint = [...wordInfo.children];
   const drawing = createDrawing(root.querySelector("[data-photograph]"));
   const sentence = root.querySelector("[data-sentence]");
   const words = [...root.querySelectorAll("[data-word]")].map(toButton);
@@ -20,8 +20,8 @@ export function enhanceCaption(root) {
     words.forEach((word, other) => word.classList.toggle("shown", other === number));
     const attention = caption.words[number]?.attention;
     drawing.show(attention);
-    if (number < 0) pointed.replaceChildren(...hint);
-    else pointed.replaceChildren(...describe(details[number], attention));
+    if (number < 0) wordInfo.replaceChildren(...hint);
+    else wordInfo.replaceChildren(...infoOf(details[number], attention));
   }
 
   function pin(number) {
@@ -43,8 +43,8 @@ export function enhanceCaption(root) {
     if (number >= 0) pin(number === pinned ? -1 : number);
   });
   sentence.addEventListener("keydown", ({ key }) => { if (key === "Escape") pin(-1); });
-  pointed.hidden = false;
-  offerToTake(root, caption);
+  wordInfo.hidden = false;
+  addActions(root, caption);
 }
 
 function toButton(word) {
@@ -60,8 +60,8 @@ function toButton(word) {
   return button;
 }
 
-// What is shown of a word: its entry in the list of all words, and where the model looked.
-function describe(details, attention) {
+// The elements to show about a word: its entry in the list of all words, and where the model looked.
+function infoOf(details, attention) {
   const parts = [...details.cloneNode(true).children];
   if (attention) {
     const place = document.createElement("p");
@@ -74,7 +74,7 @@ function describe(details, attention) {
 
 function createDrawing(image) {
   const canvas = document.createElement("canvas");
-  // Not image.width, which is that of the frame around it.
+  // Not image.width, which is the width of the frame.
   const [width, height] = ["width", "height"].map((side) => Number(image.getAttribute(side)));
   const scale = DRAWN_SIDE / Math.max(width, height);
   [canvas.width, canvas.height] = [width * scale, height * scale];

@@ -1,4 +1,4 @@
-// For pages that come with captions on them.
+// For pages that already contain a caption when they load.
 
 import { enhanceCaption } from "./caption.js";
 

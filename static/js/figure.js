@@ -1,5 +1,5 @@
-// The figure of Xu et al., "Show, Attend and Tell" (2015): the photograph, and once more for every
-// word with what the model did not look at in the dark.
+// A figure like those in Xu et al., "Show, Attend and Tell" (2015): the photograph, then a copy of it
+// for each word, dark where the model did not look.
 
 import { shade } from "./attention.js";
 
@@ -9,7 +9,7 @@ const GAP = 16;
 const LABEL_HEIGHT = 36;
 const TITLE_HEIGHT = 72;
 
-// `words` have an attention and a label. Resolves with a PNG as a Blob.
+// Each of `words` has an attention and a label. Resolves with the PNG file as a Blob.
 export function drawFigure(image, sentence, words) {
   const panels = [null, ...words];
   const panelHeight = Math.round((PANEL_WIDTH * image.naturalHeight) / image.naturalWidth);

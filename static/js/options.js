@@ -1,5 +1,5 @@
-// Options that are the same at the next visit. Kept are those alone that differ from the page's own:
-// the others follow the model, should another one be served.
+// Remembers the options for the next visit. Stores only those that differ from the defaults, so that
+// the others follow the defaults of whatever model is served then.
 
 const KEY = "image-captioner.options";
 
@@ -13,7 +13,7 @@ export function rememberOptions(container) {
     else field.value = value;
   }
   container.addEventListener("change", () => keep(fields));
-  // The form is reset after the event.
+  // The event comes before the fields are reset.
   container.closest("form").addEventListener("reset", () => setTimeout(() => keep(fields)));
 }
 
@@ -31,7 +31,7 @@ function recall() {
   return JSON.parse(storage()?.getItem(KEY) ?? "{}");
 }
 
-// Browsers that keep nothing for this site throw when asked for the storage.
+// With storage blocked for this site, reading the property throws.
 function storage() {
   try {
     return window.localStorage;

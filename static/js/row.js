@@ -1,4 +1,4 @@
-// The row of one photograph, from its upload to its caption: templates/captioning/_row.html.
+// The row of one photograph, from upload to caption; its HTML is templates/captioning/_row.html.
 
 import { enhanceCaption } from "./caption.js";
 
@@ -11,35 +11,35 @@ export function createRow(template, file, { upload, announce }) {
   ].map(part);
   const pending = [...body.children];
   const preview = showPreview(part("preview"), file);
-  let upcoming;
+  let controller;
 
   function enter(state, text) {
     const focused = row.contains(document.activeElement) ? document.activeElement : null;
     row.dataset.state = state;
     message.textContent = text;
     again.firstChild.data = state === "done" ? "Caption again" : "Try again";
-    // Whoever was at a button that is gone now goes on at this row.
-    if (focused?.offsetParent === null) (state === "stopped" ? again : name).focus();
+    // If the focused button is hidden now, keep the focus in this row.
+    if (focused?.offsetParent === null) (state === "cancelled" ? again : name).focus();
   }
 
   function showProgress(share) {
     progress.value = share;
-    if (share === 1) enter("looking", "The model is looking at it …");
+    if (share === 1) enter("captioning", "Captioning…");
   }
 
   async function start() {
-    upcoming = new AbortController();
-    const { signal } = upcoming;
+    controller = new AbortController();
+    const { signal } = controller;
     body.replaceChildren(...pending);
     progress.value = 0;
-    enter("waiting", "Waiting for its turn …");
+    enter("waiting", "Waiting…");
     try {
       const html = await upload(file, {
         signal,
-        onStart: () => enter("sending", "On its way …"),
+        onStart: () => enter("uploading", "Uploading…"),
         onProgress: showProgress,
       });
-      const result = await readResult(html);
+      const result = await parseResult(html);
       if (signal.aborted) return;
       body.replaceChildren(result);
       enter("done", "");
@@ -48,15 +48,15 @@ export function createRow(template, file, { upload, announce }) {
       captioned.dataset.file = file.name;
       enhanceCaption(captioned);
     } catch (error) {
-      if (signal.aborted) return; // stop has said so
+      if (signal.aborted) return; // cancel() has already said so
       enter("failed", error.message);
       announce(`${file.name}: ${error.message}`);
     }
   }
 
-  function stop() {
-    upcoming.abort();
-    enter("stopped", "Cancelled.");
+  function cancel() {
+    controller.abort();
+    enter("cancelled", "Cancelled.");
     announce(`${file.name}: cancelled.`);
   }
 
@@ -68,8 +68,8 @@ export function createRow(template, file, { upload, announce }) {
   }
 
   name.textContent = file.name;
-  for (const [button, act] of [["stop", stop], ["again", start], ["remove", remove]]) {
-    part(button).append(hidden(` ${file.name}`)); // "Cancel" alone could be that of any row
+  for (const [button, act] of [["cancel", cancel], ["again", start], ["remove", remove]]) {
+    part(button).append(hidden(` ${file.name}`)); // tells this row's "Cancel" from the others
     part(button).addEventListener("click", act);
   }
   return { element: row, start };
@@ -82,15 +82,15 @@ function hidden(text) {
   return element;
 }
 
-// Browsers do not show every format that the server reads: then there is no preview.
+// Stays hidden for formats that the server reads and the browser does not.
 function showPreview(image, file) {
   image.addEventListener("load", () => { image.hidden = false; });
   image.src = URL.createObjectURL(file);
   return image.src;
 }
 
-// The result with its picture decoded, so that nothing flashes when it takes the preview's place.
-async function readResult(html) {
+// Parses the result and decodes its image, so that nothing flashes when it replaces the preview.
+async function parseResult(html) {
   const holder = document.createElement("template");
   holder.innerHTML = html;
   const result = document.importNode(holder.content, true);

@@ -1,6 +1,6 @@
-// One request of the upload form. XMLHttpRequest, because fetch does not tell how much was sent.
+// Sends one upload. Uses XMLHttpRequest, because fetch does not report upload progress.
 
-// Resolves with the HTML of the result. Rejects with an Error whose message is for the reader.
+// Resolves with the HTML of the result. Rejects with an Error that has a message for the reader.
 export function send(address, data, { signal, onProgress }) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
@@ -13,7 +13,7 @@ export function send(address, data, { signal, onProgress }) {
       else reject(new Error(request.response?.error ?? unexplained(request.status)));
     });
     request.addEventListener("error", () => {
-      reject(new Error("It could not be sent: the connection failed. Try again."));
+      reject(new Error("The connection failed. Try again."));
     });
     request.addEventListener("abort", () => reject(signal.reason));
     signal.addEventListener("abort", () => request.abort());
@@ -22,6 +22,6 @@ export function send(address, data, { signal, onProgress }) {
 }
 
 function unexplained(status) {
-  if (status === 403) return "This page was open too long. Reload it, and send the photograph again.";
-  return `The server did not answer as it should (status ${status}). Try again in a minute.`;
+  if (status === 403) return "This page was open for too long. Reload it and try again.";
+  return `The server sent an unexpected answer (status ${status}). Try again in a minute.`;
 }

@@ -1,5 +1,5 @@
-// Where photographs come from: the file input, the camera of a phone, a drop anywhere on the page,
-// and the clipboard.
+// Takes photographs from the file input, a phone's camera, a drop anywhere on the page, and the
+// clipboard.
 
 export function listenForFiles(form, take) {
   function takeSome(files) {
@@ -8,7 +8,7 @@ export function listenForFiles(form, take) {
 
   const input = form.querySelector("input[type=file]");
   input.multiple = true;
-  input.hidden = true; // it would always say that no file is chosen
+  input.hidden = true; // it would always say "No file chosen"
   openByButton(input, form.querySelector("[data-choose]"), takeSome);
   openByButton(createCamera(), form.querySelector("[data-camera]"), takeSome);
   listenToDrops(takeSome);
@@ -26,7 +26,7 @@ function createCamera() {
 function openByButton(input, button, takeSome) {
   input.addEventListener("change", () => {
     takeSome(input.files);
-    input.value = ""; // so that choosing the same file once more is a change again
+    input.value = ""; // so that choosing the same file again fires a change event
   });
   button.addEventListener("click", () => input.click());
   button.hidden = false;

@@ -1,24 +1,24 @@
-// Forms with data-upload: every photograph that is chosen, dropped, pasted or taken is captioned at
-// once, in a row of its own. Without scripts the form sends one photograph and gets a page.
+// Makes forms with data-upload caption each photograph as soon as it is chosen, dropped, pasted or
+// taken, in a row of its own. Without scripts, the form sends one photograph and loads a page.
 
 import { rememberOptions } from "./options.js";
+import { createQueue } from "./queue.js";
 import { createRow } from "./row.js";
 import { send } from "./sending.js";
 import { listenForFiles } from "./sources.js";
-import { takeTurns } from "./turns.js";
 
-// The server captions one photograph at a time: meanwhile the next one can be on its way.
-const AT_ONCE = 2;
+// The server captions one photograph at a time; the next can upload meanwhile.
+const UPLOADS_AT_ONCE = 2;
 
 function enhance(form) {
   const input = form.querySelector("input[type=file]");
   const rows = document.querySelector("[data-rows]");
   const template = document.querySelector("template[data-row]");
   const announcements = document.querySelector("[data-announcements]");
-  const inTurn = takeTurns(AT_ONCE);
+  const enqueue = createQueue(UPLOADS_AT_ONCE);
 
   function upload(file, { onStart, ...options }) {
-    return inTurn(() => {
+    return enqueue(() => {
       onStart();
       const data = new FormData(form);
       data.set(input.name, file);

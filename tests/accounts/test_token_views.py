@@ -44,7 +44,7 @@ def test_a_token_needs_a_name(client):
 def test_a_revoked_token_works_no_more(client, alice):
     token = make_token(alice, "nightly job")
     page = client.post(f"{URL}/{Token.objects.get().pk}/revoke", follow=True)
-    assert "The token “nightly job” is revoked." in page.text
+    assert "Token “nightly job” revoked." in page.text
     assert account_of(token) is None
 
 
@@ -62,7 +62,7 @@ def test_nobody_sees_anothers_tokens(alice):
     bob = Client()
     bob.force_login(User.objects.create_user("bob"))
     assert "nightly job" not in bob.get(URL).text
-    assert "There is no token yet." in bob.get(URL).text
+    assert "You have no tokens yet." in bob.get(URL).text
 
 
 def test_visitors_are_asked_to_log_in(db):

@@ -97,15 +97,15 @@ def test_a_link_logs_nobody_out(client):
     assert client.get("/account/log-out").status_code == 405
 
 
-def test_a_forgotten_password_is_set_anew_by_mail(client, alice, mailoutbox):
+def test_a_forgotten_password_is_reset_by_email(client, alice, mailoutbox):
     page = client.post("/account/password", {"email": "alice@example.org"}, follow=True)
-    assert "a link to set a new password is on its way" in page.text
+    assert "a link to choose a new password is on its way" in page.text
     [mail] = mailoutbox
     [link] = re.findall(r"http://testserver(/account/password/\S+)", mail.body)
     form = client.get(link, follow=True)
     [(address, _)] = form.redirect_chain
     new = {"new_password1": "another battery staple", "new_password2": "another battery staple"}
-    assert "The new password is set" in client.post(address, new, follow=True).text
+    assert "Password changed" in client.post(address, new, follow=True).text
     assert "<span>alice</span>" in log_in(client, "another battery staple").text
 
 
@@ -115,5 +115,5 @@ def test_a_used_link_says_that_it_no_longer_works(client):
 
 def test_an_unknown_address_gets_the_same_answer_and_no_mail(client, mailoutbox):
     page = client.post("/account/password", {"email": "bob@example.org"}, follow=True)
-    assert "a link to set a new password is on its way" in page.text
+    assert "a link to choose a new password is on its way" in page.text
     assert mailoutbox == []

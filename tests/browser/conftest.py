@@ -116,7 +116,7 @@ def violations(page):
 def sign_up(page, password="correct horse battery", confirmation="correct horse battery"):
     """Fill in the form of a new account, and send it."""
     page.get_by_label("Username").fill("alice")
-    page.get_by_label("E-mail address").fill("alice@example.org")
+    page.get_by_label("Email address").fill("alice@example.org")
     page.get_by_label("Password", exact=True).fill(password)
     page.get_by_label("Password confirmation").fill(confirmation)
     page.get_by_role("button", name="Sign up").click()

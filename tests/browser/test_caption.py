@@ -61,22 +61,22 @@ def expect_looked(page, number):
     assert most < 50
 
 
-def expect_described(page, number):
-    described = page.locator("[data-pointed]")
-    expect(described).to_contain_text(data(page)["words"][number]["text"])
-    expect(described).to_contain_text("%")
-    expect(described).to_contain_text("Or: ")
-    expect(described).to_contain_text("It looked")
+def expect_word_info(page, number):
+    info = page.locator("[data-word-info]")
+    expect(info).to_contain_text(data(page)["words"][number]["text"])
+    expect(info).to_contain_text("%")
+    expect(info).to_contain_text("Or: ")
+    expect(info).to_contain_text("The model looked")
 
 
 def test_pointing_at_a_word_shows_where_the_model_looked(captioned):
     expect(captioned.locator("canvas.attention")).to_be_hidden()
     word(captioned, 1).hover()
     expect_looked(captioned, 1)
-    expect_described(captioned, 1)
+    expect_word_info(captioned, 1)
     captioned.mouse.move(0, 0)
     expect(captioned.locator("canvas.attention")).to_be_hidden()
-    expect(captioned.locator("[data-pointed]")).to_contain_text("Point at a word")
+    expect(captioned.locator("[data-word-info]")).to_contain_text("Point at a word")
 
 
 def test_tab_reaches_every_word_and_shows_where_the_model_looked(captioned):
@@ -84,7 +84,7 @@ def test_tab_reaches_every_word_and_shows_where_the_model_looked(captioned):
     for number in range(len(data(captioned)["words"])):
         expect(word(captioned, number)).to_be_focused()
         expect_looked(captioned, number)
-        expect_described(captioned, number)
+        expect_word_info(captioned, number)
         captioned.keyboard.press("Tab")
     expect(captioned.locator("canvas.attention")).to_be_hidden()
 
@@ -111,7 +111,7 @@ def test_a_word_can_be_tapped(open_page, photograph):
     expect_captions(page)
     word(page, 0).tap()
     expect_looked(page, 0)
-    expect_described(page, 0)
+    expect_word_info(page, 0)
 
 
 def test_the_drawing_lies_on_the_photograph(captioned):
@@ -139,7 +139,7 @@ def test_doubtful_words_are_marked_and_explained(open_page, photograph, monkeypa
 
 def test_where_no_word_is_doubtful_the_page_still_doubts(captioned):
     expect(captioned.locator(".doubtful")).to_have_count(0)
-    expect(captioned.get_by_text("may be wrong still")).to_be_visible()
+    expect(captioned.get_by_text("it can still be wrong")).to_be_visible()
 
 
 def test_a_checkpoint_without_attention_shows_the_rest(open_page, photograph, settings, tmp_path):
@@ -148,7 +148,7 @@ def test_a_checkpoint_without_attention_shows_the_rest(open_page, photograph, se
     choose(page, photograph)
     expect(page.get_by_text("This model was trained without attention")).to_be_visible()
     word(page, 0).hover()
-    expect(page.locator("[data-pointed]")).to_contain_text("Or: ")
+    expect(page.locator("[data-word-info]")).to_contain_text("Or: ")
     expect(page.locator("canvas.attention")).to_be_hidden()
     expect(page.get_by_role("button", name="Save attention figure")).to_have_count(0)
 
@@ -183,7 +183,7 @@ def test_a_refused_clipboard_is_said(open_page, photograph):
     expect_captions(page)
     page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error()); }")
     page.get_by_role("button", name="Copy caption").click()
-    expect(page.get_by_text("does not let the page copy")).to_be_visible()
+    expect(page.get_by_text("Your browser blocked copying.")).to_be_visible()
 
 
 def test_the_attention_can_be_saved_as_a_figure(captioned):

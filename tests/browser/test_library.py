@@ -19,7 +19,7 @@ def open_kept(open_page, photograph):
     def open_kept(**options):
         page = open_page(**{"java_script_enabled": False} | options)
         page.locator("input[type=file]").set_input_files(photograph)
-        page.get_by_role("button", name="Write a caption").click()
+        page.get_by_role("button", name="Get a caption").click()
         expect(page).to_have_url(re.compile(r"/pictures/\d+$"))
         return page
 
@@ -27,9 +27,9 @@ def open_kept(open_page, photograph):
 
 
 def correct(page, correction):
-    page.get_by_label("What would you say?").fill(correction)
-    page.get_by_role("button", name="Keep correction").click()
-    expect(page.get_by_role("status")).to_have_text("Your correction is kept.")
+    page.get_by_label("Your description").fill(correction)
+    page.get_by_role("button", name="Save correction").click()
+    expect(page.get_by_role("status")).to_have_text("Correction saved.")
 
 
 def shown_width(image):
@@ -49,8 +49,8 @@ def test_a_correction_takes_the_place_of_the_caption_and_can_be_taken_back(open_
     correct(page, "A cup of coffee on a table.")
     expect(page.get_by_role("heading", level=1)).to_have_text("A cup of coffee on a table.")
     expect(page.locator(".caption")).to_have_text(said)
-    page.get_by_label("What would you say?").fill("")
-    page.get_by_role("button", name="Keep correction").click()
+    page.get_by_label("Your description").fill("")
+    page.get_by_role("button", name="Save correction").click()
     expect(page.get_by_role("heading", level=1)).to_have_text(said)
 
 
@@ -58,13 +58,13 @@ def test_a_search_finds_a_picture_in_other_forms_of_the_words(open_kept):
     page = open_kept()
     correct(page, "A cup of coffee on a table.")
     page.get_by_role("link", name="Pictures", exact=True).click()
-    page.get_by_label("Search in captions and corrections").fill("cups on the tables")
+    page.get_by_label("Search captions and corrections").fill("cups on the tables")
     page.keyboard.press("Enter")
     expect(page.locator(".gallery mark")).to_have_text(["cup", "table"])
     assert shown_width(page.locator(".gallery img")) == 480
-    page.get_by_label("Search in captions and corrections").fill("zebra")
+    page.get_by_label("Search captions and corrections").fill("zebra")
     page.get_by_role("button", name="Search").click()
-    expect(page.get_by_role("status")).to_contain_text("None of your pictures")
+    expect(page.get_by_role("status")).to_contain_text("No pictures found for “zebra”")
 
 
 def test_a_picture_is_deleted_after_a_question(open_kept):
@@ -73,20 +73,20 @@ def test_a_picture_is_deleted_after_a_question(open_kept):
     page.get_by_role("link", name="Keep it").click()
     page.get_by_role("link", name="Delete this picture").click()
     page.get_by_role("button", name="Delete").click()
-    expect(page.get_by_role("status")).to_have_text("The picture is deleted.")
+    expect(page.get_by_role("status")).to_have_text("Picture deleted.")
     expect(page.locator(".gallery")).to_have_count(0)
 
 
 def test_a_shared_link_works_for_anyone_until_it_is_revoked(open_kept, open_page):
     page = open_kept()
-    page.get_by_role("button", name="Make a link").click()
-    link = page.get_by_label("Whoever knows this link").input_value()
+    page.get_by_role("button", name="Create link").click()
+    link = page.get_by_label("Anyone with this link").input_value()
     other = open_page()
     other.goto(link)
     assert shown_width(other.locator("figure img")) == 600
     expect(other.get_by_role("heading", level=1)).to_have_text(page.title().split(" · ")[0])
     page.get_by_role("button", name="Revoke link").click()
-    expect(page.get_by_role("status")).to_contain_text("The link is revoked.")
+    expect(page.get_by_role("status")).to_contain_text("Link revoked.")
     assert page.request.get(link).status == 404
 
 
@@ -104,7 +104,7 @@ def test_what_was_found_is_downloaded(open_kept):
     page = open_kept()
     correct(page, "A cup of coffee on a table.")
     page.get_by_role("link", name="Pictures", exact=True).click()
-    page.get_by_label("Search in captions and corrections").fill("cup")
+    page.get_by_label("Search captions and corrections").fill("cup")
     page.get_by_role("button", name="Search").click()
     with page.expect_download() as download:
         page.get_by_role("region", name="Download").get_by_role("link", name="Pictures").click()

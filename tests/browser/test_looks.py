@@ -31,7 +31,7 @@ def on_its_way(open_page, photograph):
     page = open_page()
     page.route(page.url, lambda route: None)
     choose(page, photograph)
-    expect(rows(page, "sending")).to_have_count(1)
+    expect(rows(page, "uploading")).to_have_count(1)
     return page
 
 
@@ -47,7 +47,7 @@ def without_our_scripts(open_page):
 def captioned_without_scripts(open_page, photograph):
     page = without_our_scripts(open_page)
     choose(page, photograph)
-    page.get_by_role("button", name="Write a caption").click()
+    page.get_by_role("button", name="Get a caption").click()
     expect(page.locator(".caption")).to_be_visible()
     return page
 
@@ -55,7 +55,7 @@ def captioned_without_scripts(open_page, photograph):
 def refused_without_scripts(open_page, photograph):
     page = without_our_scripts(open_page)
     choose(page, {**photograph, "buffer": b"no picture"})
-    page.get_by_role("button", name="Write a caption").click()
+    page.get_by_role("button", name="Get a caption").click()
     expect(page.get_by_role("alert")).to_be_visible()
     return page
 
@@ -71,10 +71,10 @@ def kept(open_page, photograph):
     expect_captions(page)
     page.get_by_role("link", name="Pictures", exact=True).click()
     page.locator(".gallery a").click()
-    page.get_by_label("What would you say?").fill("A cup of coffee. " + "A-very-long-word-" * 12)
-    page.get_by_role("button", name="Keep correction").click()
-    page.get_by_role("button", name="Make a link").click()
-    expect(page.get_by_label("Whoever knows this link")).to_be_visible()
+    page.get_by_label("Your description").fill("A cup of coffee. " + "A-very-long-word-" * 12)
+    page.get_by_role("button", name="Save correction").click()
+    page.get_by_role("button", name="Create link").click()
+    expect(page.get_by_label("Anyone with this link")).to_be_visible()
     return page
 
 
@@ -98,7 +98,7 @@ def gallery(open_page, photograph):
 
 def found(open_page, photograph):
     page = gallery(open_page, photograph)
-    page.get_by_label("Search in captions and corrections").fill("cups")
+    page.get_by_label("Search captions and corrections").fill("cups")
     page.keyboard.press("Enter")
     expect(page.locator(".gallery mark")).to_have_text("cup")
     return page

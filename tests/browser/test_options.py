@@ -37,10 +37,10 @@ def test_options_that_were_not_changed_follow_the_model(page):
         assert page.evaluate(stored) == expected
 
 
-def test_the_models_own_choices_come_back(page):
+def test_the_defaults_can_be_restored(page):
     page.get_by_label("Beam size").fill("5")
     page.get_by_label("Creative").check()
-    page.get_by_role("button", name="The model's own choices").click()
+    page.get_by_role("button", name="Reset to defaults").click()
     expect(page.get_by_label("Beam size")).to_have_value("2")
     reopen(page)
     expect(page.get_by_label("Beam size")).to_have_value("2")

@@ -18,7 +18,7 @@ def page(open_page):
     page.get_by_label("Password").fill("correct horse battery")
     page.get_by_role("button", name="Log in").click()
     page.get_by_label("Name").fill("a backup script with a long name")
-    page.get_by_role("button", name="Make a token").click()
+    page.get_by_role("button", name="Create token").click()
     expect(page.get_by_label("Copy it now")).to_be_visible()
     return page
 
@@ -37,4 +37,4 @@ def test_nothing_is_wider_than_the_window(page):
 
 def test_a_token_is_revoked_by_a_click(page):
     page.get_by_role("button", name="Revoke a backup script with a long name").click()
-    expect(page.get_by_text("There is no token yet.")).to_be_visible()
+    expect(page.get_by_text("You have no tokens yet.")).to_be_visible()

@@ -30,7 +30,7 @@ class TestWithoutScripts:
 
     def test_a_photograph_is_captioned(self, page, photograph):
         page.get_by_label("Photograph", exact=True).set_input_files(photograph)
-        page.get_by_role("button", name="Write a caption").click()
+        page.get_by_role("button", name="Get a caption").click()
         expect(page.locator(".caption")).to_have_text(page.title().split(" · ")[0])
         assert page.locator(".captioned img").evaluate("image => image.naturalWidth") == 600
         page.get_by_text("Word by word").click()
@@ -42,29 +42,29 @@ class TestWithoutScripts:
         for label in ("Photograph", "Another photograph"):
             page.get_by_label(label, exact=True).set_input_files(photograph)
             page.get_by_label("Keep this picture").uncheck()
-            page.get_by_role("button", name="Write a caption").click()
+            page.get_by_role("button", name="Get a caption").click()
             expect(page.locator(".caption")).to_be_visible()
 
     def test_a_broken_file_is_refused_beside_the_input(self, page, photograph):
         page.get_by_label("Photograph", exact=True).set_input_files(broken(photograph))
-        page.get_by_role("button", name="Write a caption").click()
+        page.get_by_role("button", name="Get a caption").click()
         expect(page.get_by_role("alert")).to_contain_text("This picture is damaged or cut short")
-        described = page.get_by_label("Photograph", exact=True)
-        expect(described).to_have_accessible_description(re.compile("damaged or cut short"))
+        field = page.get_by_label("Photograph", exact=True)
+        expect(field).to_have_accessible_description(re.compile("damaged or cut short"))
 
     def test_the_options_are_plain_fields(self, page, photograph):
         page.get_by_text("Options", exact=True).click()
         page.get_by_label("Candidates").fill("1")
         page.get_by_label("Photograph", exact=True).set_input_files(photograph)
-        page.get_by_role("button", name="Write a caption").click()
+        page.get_by_role("button", name="Get a caption").click()
         expect(page.locator(".candidates tr")).to_have_count(1)
 
     def test_nothing_is_offered_that_needs_scripts(self, page, photograph):
         page.get_by_label("Photograph", exact=True).set_input_files(photograph)
-        page.get_by_role("button", name="Write a caption").click()
+        page.get_by_role("button", name="Get a caption").click()
         for name in ("Choose photographs", "Take a photograph", "Copy caption"):
             expect(page.get_by_role("button", name=name)).to_have_count(0)
-        expect(page.get_by_text("drop photographs anywhere")).to_be_hidden()
+        expect(page.get_by_text("drop them anywhere")).to_be_hidden()
 
 
 def test_a_chosen_photograph_is_captioned_at_once(open_page, photograph):
@@ -129,8 +129,8 @@ def test_no_more_than_two_files_are_on_their_way_together(open_page, photograph)
     hold_uploads(page)
     choose(page, photograph, photograph, photograph)
     expect(rows(page, "waiting")).to_have_count(1)
-    expect(rows(page, "waiting")).to_contain_text("Waiting for its turn")
-    rows(page, "sending").first.get_by_role("button", name="Cancel").click()
+    expect(rows(page, "waiting")).to_contain_text("Waiting…")
+    rows(page, "uploading").first.get_by_role("button", name="Cancel").click()
     expect(rows(page, "waiting")).to_have_count(0)  # the next one took the place
 
 
@@ -139,7 +139,7 @@ def test_an_upload_can_be_cancelled_and_tried_again(open_page, photograph):
     hold_uploads(page)
     choose(page, photograph)
     page.get_by_role("button", name="Cancel coffee.jpg").click()
-    expect(rows(page, "stopped")).to_contain_text("Cancelled.")
+    expect(rows(page, "cancelled")).to_contain_text("Cancelled.")
     page.unroute_all()
     page.get_by_role("button", name="Try again coffee.jpg").click()
     expect_captions(page)
@@ -149,7 +149,7 @@ def test_an_upload_that_fails_can_be_tried_again(open_page, photograph, live_ser
     page = open_page()
     page.context.set_offline(True)
     choose(page, photograph)
-    expect(rows(page, "failed")).to_contain_text("the connection failed")
+    expect(rows(page, "failed")).to_contain_text("The connection failed")
     page.context.set_offline(False)
     page.get_by_role("button", name="Try again").click()
     expect_captions(page)
@@ -159,7 +159,7 @@ def test_an_answer_that_is_no_answer_is_said(open_page, photograph, live_server)
     page = open_page()
     page.route(live_server.url + "/", lambda route: route.fulfill(status=200, body="<html>"))
     choose(page, photograph)
-    expect(rows(page, "failed")).to_contain_text("did not answer as it should (status 200)")
+    expect(rows(page, "failed")).to_contain_text("unexpected answer (status 200)")
 
 
 def test_a_photograph_can_be_captioned_again_with_other_options(open_page, photograph):
@@ -222,7 +222,7 @@ def test_what_the_browser_cannot_show_has_no_preview(open_page, photograph):
     page = open_page()
     hold_uploads(page)
     choose(page, {**photograph, "buffer": b"no picture"})
-    expect(rows(page, "sending")).to_be_visible()
+    expect(rows(page, "uploading")).to_be_visible()
     expect(page.locator("[data-preview]")).to_be_hidden()
 
 
@@ -248,7 +248,7 @@ def test_nothing_moves_when_the_page_opens_or_a_result_arrives(open_page, photog
     uploads = hold_uploads(page)
     choose(page, photograph, photograph)
     for number in range(2):
-        expect(rows(page, "sending").nth(number).locator("img")).to_be_visible()
+        expect(rows(page, "uploading").nth(number).locator("img")).to_be_visible()
     before = page.evaluate(PLACES)
     for upload in uploads:
         upload.continue_()

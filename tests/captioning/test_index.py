@@ -163,7 +163,7 @@ def test_the_footer_names_the_model_and_its_scores(client):
     html = " ".join(client.get(URL).text.split())
     assert (
         'Model <a href="/model">tiny</a>: BLEU-4 0.012, CIDEr-D 0.046, '
-        "measured on the dev photographs of flickr8k." in html
+        "measured on the dev split of flickr8k." in html
     )
 
 
@@ -195,7 +195,7 @@ def test_options_reach_the_search_and_are_said(client, coffee_jpeg, arrived):
     decoding = engine.Decoding(beam_size=1, top_p=1.0, seed=5)
     [caption] = engine.caption_photographs([arrived], decoding)
     assert shown_sentence(html) == caption.sentence
-    assert "creative with top-p 1.0 and seed 5." in html
+    assert "(creative, top-p 1.0, seed 5)." in html
 
 
 def test_options_stay_as_they_were_chosen(client, coffee_jpeg):
@@ -260,7 +260,7 @@ def test_the_form_of_another_site_is_refused_in_words(coffee_jpeg):
 def test_an_unknown_address_gets_a_page_of_ours(client):
     response = client.get("/absent")
     assert response.status_code == 404
-    assert "There is no such page" in response.text
+    assert "Page not found" in response.text
 
 
 def test_a_failure_gets_a_page_of_ours(client, monkeypatch):
@@ -271,14 +271,14 @@ def test_a_failure_gets_a_page_of_ours(client, monkeypatch):
     client.raise_request_exception = False
     response = client.get(URL)
     assert response.status_code == 500
-    assert "Something went wrong here" in response.text
+    assert "<h1>Something went wrong</h1>" in response.text
 
 
 def test_a_request_for_another_host_gets_a_page_of_ours(client, settings):
     settings.ALLOWED_HOSTS = ["localhost"]
     response = client.get(URL, headers={"host": "elsewhere.example"})
     assert response.status_code == 400
-    assert "That request made no sense" in response.text
+    assert "This request is not valid" in response.text
 
 
 def test_pages_carry_the_security_headers(client):

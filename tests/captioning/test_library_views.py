@@ -97,11 +97,11 @@ def test_pages_of_a_search_keep_the_query(client, picture):
 
 def test_a_search_that_finds_nothing_says_so_and_escapes_the_query(client):
     html = client.get("/pictures", {"q": "<zebra>"}).text
-    assert "None of your pictures is described with “&lt;zebra&gt;”." in html
+    assert "No pictures found for “&lt;zebra&gt;”." in html
 
 
 def test_an_empty_library_says_what_it_is_for():
-    assert "Pictures that you caption are kept here" in Client().get("/pictures").text
+    assert "The pictures you caption are kept here" in Client().get("/pictures").text
 
 
 def test_a_picture_has_its_page(client, picture):
@@ -123,7 +123,7 @@ def test_a_correction_is_kept_and_shown_beside_the_caption(client, picture):
     )
     assert response.redirect_chain == [(url(picture), 302)]
     assert "<h1>&lt;i&gt;Coffee&lt;/i&gt; &amp; cake</h1>" in response.text
-    assert "Your correction is kept." in response.text
+    assert "Correction saved." in response.text
     assert escape(picture.sentence) in response.text
     picture.refresh_from_db()
     assert picture.description == "<i>Coffee</i> & cake"
@@ -153,7 +153,7 @@ def test_deleting_asks_first_and_then_leaves_nothing(
     with django_capture_on_commit_callbacks(execute=True):
         response = client.post(url(picture, "/delete"), follow=True)
     assert response.redirect_chain == [("/pictures", 302)]
-    assert "The picture is deleted." in response.text
+    assert "Picture deleted." in response.text
     assert not Picture.objects.exists()
     assert kept_files() == []
 
@@ -186,7 +186,7 @@ def test_a_shared_picture_tells_nothing_of_its_owner(client, picture):
 def test_a_revoked_link_leads_nowhere(client, picture):
     address = shared_address(client.post(url(picture, "/share"), follow=True).text)
     response = client.post(url(picture, "/revoke"), follow=True)
-    assert "The link is revoked." in response.text
+    assert "Link revoked." in response.text
     for path in [address, f"{address}/shown.jpg"]:
         assert Client().get(path).status_code == 404
 

@@ -1,17 +1,17 @@
-// What can be taken along from a caption: its text, its HTML, a figure of its attention.
+// The buttons below a caption: copy its text, copy it as HTML, save a figure of its attention.
 
 import { drawFigure } from "./figure.js";
 
-export function offerToTake(root, caption) {
-  const outcome = root.querySelector("[data-taken]");
+export function addActions(root, caption) {
+  const status = root.querySelector("[data-action-status]");
 
   async function copy(text, what) {
     try {
       await navigator.clipboard.writeText(text);
-      outcome.textContent = `${what} copied.`;
+      status.textContent = `${what} copied.`;
     } catch {
-      // Refused by the reader or, on pages without https, by the browser.
-      outcome.textContent = "This browser does not let the page copy. Select the text instead.";
+      // The reader refused, or the page came without HTTPS.
+      status.textContent = "Your browser blocked copying. Select the text instead.";
     }
   }
 
@@ -28,13 +28,13 @@ export function offerToTake(root, caption) {
     const image = root.querySelector("[data-photograph]");
     const figure = await drawFigure(image, caption.sentence, words);
     save(figure, `${root.dataset.file.replace(/\.[^.]+$/, "")}-attention.png`);
-    outcome.textContent = "Figure saved.";
+    status.textContent = "Figure saved.";
   });
-  root.querySelector("[data-taking]").hidden = false;
+  root.querySelector("[data-actions]").hidden = false;
 }
 
-// The browser writes the HTML, and so escapes what must be. In a document of its own, where it does
-// not fetch the image.
+// Lets the browser write the HTML, so that it is escaped correctly. The element belongs to a separate
+// document, so the browser does not fetch the image.
 function imageElement(name, sentence) {
   const image = document.implementation.createHTMLDocument().createElement("img");
   image.setAttribute("src", name);
@@ -47,6 +47,6 @@ function save(blob, name) {
   link.href = URL.createObjectURL(blob);
   link.download = name;
   link.click();
-  // The download has begun by then; nothing tells when.
+  // No event says when the download has started; by then it surely has.
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }

@@ -1,11 +1,11 @@
-// Lets a few tasks run at the same time, and the others wait for their turn.
+// Limits how many asynchronous tasks run at once; the others wait in a queue.
 
-export function takeTurns(atOnce) {
+export function createQueue(limit) {
   const waiting = [];
-  let free = atOnce;
+  let free = limit;
 
-  // Runs the asynchronous task when it is its turn, unless it was aborted by then.
-  return async function inTurn(task, signal) {
+  // Runs the task when a place is free, unless the signal was aborted before that.
+  return async function enqueue(task, signal) {
     if (free > 0) free -= 1;
     else await new Promise((resolve) => { waiting.push(resolve); });
     try {
