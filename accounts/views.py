@@ -23,7 +23,10 @@ class SignUp(CreateView):
     template_name = FORM
     extra_context = {
         "title": "Sign up",
-        "lead": "Your pictures move to your account, so you can see them on every device.",
+        "lead": (
+            "The pictures you kept on this device move to your account, "
+            "so you can see them on any device."
+        ),
         "other": "accounts:log_in",
         "other_title": "I already have an account",
     }
@@ -56,7 +59,7 @@ password_reset = views.PasswordResetView.as_view(
     success_url=reverse_lazy("accounts:password_reset_sent"),
     extra_context={
         "title": "Reset your password",
-        "lead": "Enter the email address of your account to get a link by email.",
+        "lead": "Enter your account's email address, and we will send you a link.",
         "button": "Send link",
     },
 )

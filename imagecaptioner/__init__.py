@@ -1,1 +1,1 @@
-"""The Django project: settings, addresses and entry points."""
+"""The Django project: settings, URLs and entry points."""

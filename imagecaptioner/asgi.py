@@ -1,4 +1,4 @@
-"""ASGI entry point; the model is loaded here, when the serving process starts."""
+"""ASGI entry point. Loads the model when the server process starts."""
 
 import os
 

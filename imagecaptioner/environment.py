@@ -1,7 +1,7 @@
 """Typed readers of environment variables, for the settings.
 
-Each returns its default where the variable is unset or empty, and raises ImproperlyConfigured with
-a sentence that names the variable and its value where it makes no sense.
+Each reader returns its default if the variable is unset or blank. It raises ImproperlyConfigured,
+naming the variable and its value, if the value is not valid.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ FALSE = ("0", "false", "no", "off")
 
 
 def read_bool(name: str, *, default: bool) -> bool:
-    """Read true or false, in the usual spellings."""
+    """Read a boolean: 1, true, yes or on; 0, false, no or off; in any case."""
     value = os.environ.get(name, "").strip()
     if not value:
         return default
@@ -30,7 +30,7 @@ def read_bool(name: str, *, default: bool) -> bool:
 def read_int(
     name: str, *, default: int, minimum: int | None = None, maximum: int | None = None
 ) -> int:
-    """Read a whole number within the limits."""
+    """Read an integer from `minimum` to `maximum`, both included."""
     value = os.environ.get(name, "").strip()
     if not value:
         return default
@@ -46,7 +46,7 @@ def read_int(
 
 
 def read_choice(name: str, *, default: str, choices: Sequence[str]) -> str:
-    """Read one of the choices, in capitals or not."""
+    """Read one of the upper-case choices, written in any case."""
     value = os.environ.get(name, "").strip().upper()
     if not value:
         return default
@@ -56,7 +56,7 @@ def read_choice(name: str, *, default: str, choices: Sequence[str]) -> str:
 
 
 def read_list(name: str, *, default: Sequence[str] = ()) -> list[str]:
-    """Read values separated by commas; spaces around them do not count."""
+    """Read comma-separated values, ignoring spaces around them and empty ones."""
     value = os.environ.get(name, "").strip()
     if not value:
         return list(default)
@@ -64,25 +64,28 @@ def read_list(name: str, *, default: Sequence[str] = ()) -> list[str]:
 
 
 def read_path(name: str, *, default: Path) -> Path:
-    """Read a path; a relative one starts at the current directory, `~` at home."""
+    """Read a path as absolute, resolving `~` and the current directory."""
     value = os.environ.get(name, "").strip()
     return Path(value).expanduser().absolute() if value else default
 
 
 def read_secret_key(name: str, *, file: Path) -> str:
-    """Read the secret key in the variable, else the one kept in `file`, made on first use.
+    """Read the secret key from the variable, or from `file`, which is created on first use.
 
-    So a newcomer needs no key, and restarts keep the same one.
+    Newcomers need not set a key, and sessions survive a restart.
+
+    Raises:
+        ImproperlyConfigured: The file cannot be created or read, or is empty.
     """
     if value := os.environ.get(name, "").strip():
         return value
     try:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        return _kept_key(name, file)
+        return _read_key_file(name, file)
     except OSError as error:
         raise ImproperlyConfigured(
-            f"A secret key could not be kept in {file} ({error.strerror}). "
+            f"Cannot write a secret key to {file} ({error.strerror}). "
             f"Set {name} to a long random text instead."
         ) from error
     key = secrets.token_urlsafe(50)
@@ -91,13 +94,13 @@ def read_secret_key(name: str, *, file: Path) -> str:
     return key
 
 
-def _kept_key(name: str, file: Path) -> str:
+def _read_key_file(name: str, file: Path) -> str:
     try:
         key = file.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ImproperlyConfigured(
-            f"The secret key in {file} cannot be read ({error}). Remove the file, or set {name}."
+            f"Cannot read the secret key in {file} ({error}). Remove the file, or set {name}."
         ) from error
     if not key:
-        raise ImproperlyConfigured(f"{file} holds no secret key. Remove the file, or set {name}.")
+        raise ImproperlyConfigured(f"The secret key file {file} is empty. Remove it or set {name}.")
     return key

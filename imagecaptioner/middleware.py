@@ -1,4 +1,4 @@
-"""Middleware of the project."""
+"""The content security policy, as middleware."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Callable
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
-# Nothing from other hosts and nothing inline. Pictures also come as data: (the answer) and blob:
-# (the preview of a chosen file).
+# Nothing from other hosts and nothing inline. Images may also be data: URLs (the photograph beside
+# its caption) and blob: URLs (the preview of a chosen file).
 CONTENT_SECURITY_POLICY = "; ".join(
     [
         "default-src 'none'",
@@ -26,11 +26,11 @@ CONTENT_SECURITY_POLICY = "; ".join(
 def content_security_policy(
     get_response: Callable[[HttpRequest], HttpResponse],
 ) -> Callable[[HttpRequest], HttpResponse]:
-    """Send the content security policy with every page."""
+    """Add the content security policy to every response."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
-        # Django's own error pages for developers carry their styles inline.
+        # Django's debug pages have inline styles.
         if not (settings.DEBUG and response.status_code in (404, 500)):
             response["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
         return response

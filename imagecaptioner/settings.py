@@ -1,7 +1,7 @@
-"""Settings of the project. Everything has a default; the environment changes what may differ.
+"""Project settings. All have defaults; environment variables override what differs per machine.
 
 The variables are DEBUG, SECRET_KEY, ALLOWED_HOSTS, CSRF_TRUSTED_ORIGINS, HTTPS,
-CAPTIONER_CHECKPOINT, API_ANONYMOUS, MEDIA_ROOT, LOG_LEVEL, and for mail EMAIL_HOST, EMAIL_PORT,
+CAPTIONER_CHECKPOINT, API_ANONYMOUS, MEDIA_ROOT, LOG_LEVEL, and for email EMAIL_HOST, EMAIL_PORT,
 EMAIL_HOST_USER, EMAIL_HOST_PASSWORD, EMAIL_USE_TLS and DEFAULT_FROM_EMAIL.
 https://docs.djangoproject.com/en/5.2/ref/settings/
 """
@@ -27,14 +27,14 @@ CAPTIONER_CHECKPOINT = read_path(
     "CAPTIONER_CHECKPOINT", default=BASE_DIR / "pytorch" / "shipped" / "flickr8k-attention"
 )
 
-# Whether the API serves callers without an account, as the pages do.
+# Whether the API, like the pages, serves callers without an account.
 API_ANONYMOUS = read_bool("API_ANONYMOUS", default=True)
 
 # Application
 
 DEBUG = read_bool("DEBUG", default=False)
 INSTALLED_APPS = [
-    # `runserver` leaves static files to WhiteNoise too, so that they are served in one way.
+    # Makes `runserver` leave static files to WhiteNoise, as in production.
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "django.contrib.admin",
@@ -42,7 +42,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
-    "ninja",  # for the static files of its documentation page
+    "ninja",  # for the static files of the API documentation
     "accounts",
     "captioning",
 ]
@@ -80,8 +80,9 @@ DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": BASE_DIR / "db.sqlite3",
-        # Several threads write. In WAL mode they do not keep others from reading; a transaction
-        # that begins by asking for the lock waits its turn, where one that read first would fail.
+        # Several threads write. In WAL mode, writers do not block readers. An IMMEDIATE transaction
+        # takes the write lock first and waits for it; one that reads first and then writes would
+        # fail with "database is locked" if another had written in between.
         "OPTIONS": {
             "timeout": 20,  # seconds
             "transaction_mode": "IMMEDIATE",
@@ -108,7 +109,7 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
-# Mail, which is about forgotten passwords, goes to the console unless there is a server for it.
+# Password reset emails. Without an email server they are printed to the console.
 EMAIL_HOST = os.environ.get("EMAIL_HOST", "")
 EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'console'}.EmailBackend"
 EMAIL_PORT = read_int("EMAIL_PORT", default=25, minimum=1, maximum=65535)
@@ -117,7 +118,7 @@ EMAIL_HOST_PASSWORD = os.environ.get("EMAIL_HOST_PASSWORD", "")
 EMAIL_USE_TLS = read_bool("EMAIL_USE_TLS", default=False)
 DEFAULT_FROM_EMAIL = os.environ.get("DEFAULT_FROM_EMAIL") or "webmaster@localhost"
 
-# Uploads: the first handler bounds what the others keep in memory and on disk.
+# Uploads. The first handler limits what the others keep in memory and on disk.
 
 FILE_UPLOAD_HANDLERS = [
     "captioning.uploads.BoundedUploadHandler",
@@ -125,7 +126,7 @@ FILE_UPLOAD_HANDLERS = [
     "django.core.files.uploadhandler.TemporaryFileUploadHandler",
 ]
 
-# Kept pictures: no address leads there but the views that check whose they are.
+# Pictures in libraries. No URL serves this folder; only views that check access read it.
 
 MEDIA_ROOT = read_path("MEDIA_ROOT", default=BASE_DIR / "media")
 
@@ -138,8 +139,8 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "imagecaptioner.storage.StaticStorage"},
 }
-# Without `collectstatic` the files are served from where they are, and need no directory of their
-# own; see StaticStorage.
+# Before `collectstatic` has run, files are served from their source folders (see StaticStorage).
+# WhiteNoise need not warn that STATIC_ROOT is missing.
 WHITENOISE_USE_FINDERS = True
 warnings.filterwarnings("ignore", message="No directory at")
 
@@ -149,13 +150,13 @@ SECRET_KEY = read_secret_key("SECRET_KEY", file=BASE_DIR / ".secret-key")
 ALLOWED_HOSTS = read_list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = read_list("CSRF_TRUSTED_ORIGINS")
 CSRF_COOKIE_HTTPONLY = True
-# True where a proxy that ends TLS stands in front, and sets X-Forwarded-Proto itself.
+# For a server behind a proxy that terminates TLS and always sets X-Forwarded-Proto itself.
 if read_bool("HTTPS", default=False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     CSRF_COOKIE_SECURE = True
     SESSION_COOKIE_SECURE = True
 
-# Logging: to stderr; Django's own default is silent unless DEBUG is on.
+# Logging, to stderr. Django's default logs nothing to the console unless DEBUG is on.
 
 LOGGING = {
     "version": 1,

@@ -1,4 +1,4 @@
-"""WSGI entry point; the model is loaded here, when the serving process starts."""
+"""WSGI entry point. Loads the model when the server process starts."""
 
 import os
 

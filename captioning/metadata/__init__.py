@@ -1,11 +1,11 @@
-"""Descriptions inside image files, where readers of alt text look for them.
+"""Reads and writes descriptions in image files, in the places where other software reads alt text.
 
-A description is written as XMP `dc:description` and as the alt text of IPTC's photo metadata
-standard 2021.1, and in JPEG files as the older IPTC-IIM caption too. Files are taken apart and put
-together again around their pixels, which are never decoded; all other metadata stays.
+A description is written as XMP `dc:description` and as the alt text of the IPTC Photo Metadata
+Standard 2021.1; in JPEG files also as the older IPTC-IIM caption. The encoded pixels are copied
+without being decoded, and all other metadata stays.
 
-JPEG, PNG and WebP files can hold it. For others there is the sidecar, a file that holds what
-`xmp.described` returns.
+JPEG, PNG and WebP files can hold a description. For other formats, write the packet that
+`xmp.described` returns to a sidecar file.
 """
 
 from __future__ import annotations
@@ -26,27 +26,40 @@ __all__ = [
 
 
 class Container(Protocol):
-    """How files of a format hold an XMP packet; both raise MetadataError for damaged ones."""
+    """A module that reads and writes the XMP packet in files of one format."""
 
     def xmp_in(self, content: bytes) -> bytes | None:
-        """Return the packet in the file."""
+        """Return the file's packet; None if it has none.
+
+        Raises:
+            MetadataError: The file is damaged.
+        """
 
     def with_xmp(self, content: bytes, packet: bytes) -> bytes:
-        """Return the file with the packet in place of the one it had."""
+        """Return the file with its packet replaced, or added.
+
+        Raises:
+            MetadataError: The file is damaged, or the packet is too long for the format.
+        """
 
 
-# By format, as in `photographs.FORMATS`.
+# The keys are those of `photographs.FORMATS`.
 CONTAINERS: dict[str, Container] = {"JPEG": jpeg, "PNG": png, "WEBP": webp}
 
-# After the whole name, as in `photo.tif.xmp`: `photo.gif` beside it needs one of its own.
+# Appended to the full name, as in `photo.tif.xmp`, so that `photo.gif` has a sidecar of its own.
 SIDECAR_SUFFIX = ".xmp"
 
 
 def described(content: bytes, file_format: str, description: str) -> bytes:
-    """Return the file with the description in place of the one it had.
+    """Return the file with the description, which replaces any that it had.
 
-    `file_format` is one of `CONTAINERS`. Raises MetadataError where the file or its metadata is
-    damaged.
+    Args:
+        content: The whole file.
+        file_format: One of CONTAINERS.
+        description: Plain text.
+
+    Raises:
+        MetadataError: The file or its metadata is damaged, or the metadata would become too long.
     """
     container = CONTAINERS[file_format]
     content = container.with_xmp(content, xmp.described(container.xmp_in(content), description))
@@ -56,9 +69,14 @@ def described(content: bytes, file_format: str, description: str) -> bytes:
 
 
 def description_of(content: bytes, file_format: str) -> str:
-    """Return the description in a file of one of `CONTAINERS`, empty where there is none.
+    """Return the description in the file; empty if it has none.
 
-    Raises MetadataError where the file or its metadata is damaged.
+    Args:
+        content: The whole file.
+        file_format: One of CONTAINERS.
+
+    Raises:
+        MetadataError: The file or its metadata is damaged.
     """
     container = CONTAINERS[file_format]
     in_xmp = xmp.description_in(container.xmp_in(content))

@@ -1,7 +1,7 @@
-"""IPTC-IIM datasets, the older metadata of JPEG files: the caption among them is set.
+"""The caption in IPTC-IIM datasets, the older metadata of JPEG files.
 
-IPTC-NAA Information Interchange Model, version 4.2. A dataset is a tag marker, a record number, a
-dataset number, a length and a value.
+Follows the IPTC-NAA Information Interchange Model, version 4.2. A dataset consists of a tag marker,
+a record number, a dataset number, a length and a value.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from captioning.metadata.errors import MetadataError
 TAG = 0x1C
 CHARACTER_SET = (1, 90)
 CAPTION = (2, 120)
-UTF_8 = b"\x1b%G"  # how ISO 2022 announces it
+UTF_8 = b"\x1b%G"  # its ISO 2022 escape sequence
 MAX_CAPTION = 2000  # bytes
-EXTENDED = 0x8000  # in a length: it is the length of the length
+EXTENDED = 0x8000  # flag in a length: the other bits are the number of bytes of the real length
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A value and what it is: the numbers of its record and, in it, of its dataset."""
+    """A value with its record number and dataset number."""
 
     number: tuple[int, int]
     value: bytes
@@ -35,12 +35,17 @@ class Dataset:
 
 
 def described(iim: bytes | None, description: str) -> bytes:
-    """Return the datasets with the description as their caption, cut at MAX_CAPTION.
+    """Return the datasets with the description as their caption, cut to MAX_CAPTION bytes.
 
-    Texts are in one character set, UTF-8 where the others allow that. Where they do not, a caption
-    beyond ASCII is left out, and the former one goes too.
+    All datasets share one character set. If the others are valid UTF-8, it is set to UTF-8. If not,
+    a description beyond ASCII cannot be written, and the old caption is only removed.
 
-    Raises MetadataError where the datasets are damaged.
+    Args:
+        iim: The datasets of a file; None if it has none.
+        description: Plain text.
+
+    Raises:
+        MetadataError: The datasets are damaged.
     """
     datasets = [dataset for dataset in _datasets(iim or b"") if dataset.number != CAPTION]
     if _are_utf_8(datasets):
@@ -51,14 +56,15 @@ def described(iim: bytes | None, description: str) -> bytes:
     caption = description.encode()[:MAX_CAPTION].decode(errors="ignore").encode()
     if caption:
         datasets.append(Dataset(CAPTION, caption))
-    # By record, and within one in the order they came: those of the envelope come first.
+    # Sorted by record, since those of the envelope come first; the order within a record stays.
     return b"".join(map(bytes, sorted(datasets, key=lambda dataset: dataset.number[0])))
 
 
 def description_in(iim: bytes | None) -> str:
-    """Return the caption among the datasets, or an empty text.
+    """Return the caption among the datasets; empty if there is none.
 
-    Raises MetadataError where they are damaged.
+    Raises:
+        MetadataError: The datasets are damaged.
     """
     values = {dataset.number: dataset.value for dataset in _datasets(iim or b"")}
     return values.get(CAPTION, b"").decode(errors="replace").strip("\0 \t\r\n")

@@ -1,7 +1,7 @@
-"""XMP and IPTC in JPEG files: segments before the pixels.
+"""XMP and IPTC in JPEG files, in segments before the pixels.
 
-ITU-T T.81, annex B; XMP Specification Part 3, 1.1.3; Adobe Photoshop File Formats Specification for
-the image resources that hold IPTC.
+Follows ITU-T T.81, annex B, and the XMP Specification, part 3, 1.1.3. IPTC is in image resources as
+in the Adobe Photoshop File Formats Specification.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from captioning.metadata.errors import MetadataError, damaged
 START = b"\xff\xd8"
 START_OF_SCAN = 0xDA
 APP0, APP1, APP13 = 0xE0, 0xE1, 0xED
-STANDALONE = {0x01, *range(0xD0, 0xDA)}  # markers without a length, out of place before a scan
+STANDALONE = {0x01, *range(0xD0, 0xDA)}  # markers without a length, invalid before a scan
 
 XMP = b"http://ns.adobe.com/xap/1.0/\0"
 EXIF = b"Exif\0"
@@ -29,7 +29,7 @@ IPTC, IPTC_DIGEST = 0x0404, 0x0425
 
 
 class Segment(NamedTuple):
-    """A marker before the pixels, and its data."""
+    """A segment before the pixels: a marker and its data."""
 
     marker: int
     data: bytes
@@ -38,12 +38,12 @@ class Segment(NamedTuple):
         return struct.pack(">BBH", 0xFF, self.marker, len(self.data) + 2) + self.data
 
     def holds(self, marker: int, signature: bytes) -> bool:
-        """Whether it is the application segment of what signs so."""
+        """Whether this is the application segment with the signature."""
         return self.marker == marker and self.data.startswith(signature)
 
 
 class Resource(NamedTuple):
-    """One of Photoshop's image resources: what precedes its data, a number, and its data."""
+    """A Photoshop image resource. The name is kept as encoded, with its length and padding."""
 
     signature: bytes
     number: int
@@ -56,42 +56,54 @@ class Resource(NamedTuple):
 
 
 def xmp_in(content: bytes) -> bytes | None:
-    """Return the XMP packet of a JPEG file; raises MetadataError where the file is damaged."""
-    segments, _ = _taken_apart(content)
+    """Return the file's XMP packet; None if it has none.
+
+    Raises:
+        MetadataError: The file is damaged.
+    """
+    segments, _ = _split(content)
     packets = (segment.data[len(XMP) :] for segment in segments if segment.holds(APP1, XMP))
     return next(packets, None)
 
 
 def with_xmp(content: bytes, packet: bytes) -> bytes:
-    """Return the file with the XMP packet.
+    """Return the file with its XMP packet replaced, or added.
 
-    Raises MetadataError where the file is damaged or the packet too long for a JPEG file.
+    Raises:
+        MetadataError: The file is damaged, or the packet is too long for a JPEG file.
     """
     if len(packet) > MAX_PACKET:
         raise MetadataError(
-            f"With the description, the XMP metadata of this file would have {len(packet)} bytes, "
-            f"and a JPEG file can hold at most {MAX_PACKET}."
+            f"With the description, the XMP metadata of this file would have {len(packet)} bytes. "
+            f"A JPEG file can hold at most {MAX_PACKET}."
         )
-    segments, rest = _taken_apart(content)
+    segments, rest = _split(content)
     others = [segment for segment in segments if not segment.holds(APP1, XMP)]
-    return _put_together(content, others, [Segment(APP1, XMP + packet)], rest)
+    return _join(content, others, [Segment(APP1, XMP + packet)], rest)
 
 
 def iptc_in(content: bytes) -> bytes | None:
-    """Return the IPTC-IIM datasets of a JPEG file; raises MetadataError where it is damaged."""
-    segments, _ = _taken_apart(content)
+    """Return the file's IPTC-IIM datasets; None if it has none.
+
+    Raises:
+        MetadataError: The file is damaged.
+    """
+    segments, _ = _split(content)
     found = (resource.data for resource in _resources(segments) if resource.number == IPTC)
     return next(found, None)
 
 
 def with_iptc(content: bytes, iim: bytes) -> bytes:
-    """Return the file with the IPTC-IIM datasets; raises MetadataError where it is damaged."""
-    segments, rest = _taken_apart(content)
-    former = _resources(segments)
+    """Return the file with its IPTC-IIM datasets replaced, or added.
+
+    Raises:
+        MetadataError: The file is damaged.
+    """
+    segments, rest = _split(content)
     resources = [Resource(b"8BIM", IPTC, b"\0\0", iim)]
-    for resource in former:
+    for resource in _resources(segments):
         if resource.number == IPTC_DIGEST:
-            # By it readers see whether the datasets were changed by who does not know of XMP.
+            # Readers compare it with the datasets, to notice changes by software unaware of XMP.
             digest = hashlib.md5(iim, usedforsecurity=False).digest()
             resources.append(resource._replace(data=digest))
         elif resource.number != IPTC:
@@ -100,13 +112,11 @@ def with_iptc(content: bytes, iim: bytes) -> bytes:
     size = MAX_SEGMENT - len(PHOTOSHOP)
     parts = [data[start : start + size] for start in range(0, len(data), size)]
     others = [segment for segment in segments if not segment.holds(APP13, PHOTOSHOP)]
-    return _put_together(
-        content, others, [Segment(APP13, PHOTOSHOP + part) for part in parts], rest
-    )
+    return _join(content, others, [Segment(APP13, PHOTOSHOP + part) for part in parts], rest)
 
 
-def _taken_apart(content: bytes) -> tuple[list[Segment], bytes]:
-    """The segments before the first scan, and everything from there on."""
+def _split(content: bytes) -> tuple[list[Segment], bytes]:
+    """Return the segments before the first scan, and the rest of the file from there."""
     if not content.startswith(START):
         raise damaged("JPEG")
     segments: list[Segment] = []
@@ -131,10 +141,10 @@ def _taken_apart(content: bytes) -> tuple[list[Segment], bytes]:
         raise damaged("JPEG") from error
 
 
-def _put_together(
+def _join(
     content: bytes, segments: Sequence[Segment], new: Sequence[Segment], rest: bytes
 ) -> bytes:
-    """Write the file with new segments, after JFIF and Exif, which readers expect to come first."""
+    """Join the file, with the new segments after JFIF and Exif, which readers expect first."""
     first = 0
     while first < len(segments) and (
         segments[first].marker == APP0
@@ -143,11 +153,11 @@ def _put_together(
     ):
         first += 1
     written = [*segments[:first], *new, *segments[first:]]
-    return mpf.moved(content, START + b"".join(map(bytes, written)) + rest)
+    return mpf.with_corrected_index(content, START + b"".join(map(bytes, written)) + rest)
 
 
 def _resources(segments: Sequence[Segment]) -> list[Resource]:
-    """The image resources, which may be spread over several segments."""
+    """Return the image resources, which may span several segments."""
     data = b"".join(
         segment.data[len(PHOTOSHOP) :] for segment in segments if segment.holds(APP13, PHOTOSHOP)
     )

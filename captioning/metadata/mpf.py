@@ -1,7 +1,7 @@
-"""Further images after the first in a JPEG file, such as a phone's: how to find them is kept true.
+"""Keeps the index of a multi-picture JPEG file, as phones write them, correct.
 
-CIPA DC-007, Multi-Picture Format. An index in the first image holds the size of each image and how
-far it is from the index.
+Follows CIPA DC-007, Multi-Picture Format. An index in the first image holds the size of each image
+and its distance from the index. Both change when metadata before the pixels grows or shrinks.
 """
 
 from __future__ import annotations
@@ -13,31 +13,35 @@ from captioning.metadata.errors import damaged
 SIGNATURE = b"MPF\0"
 APP2, START_OF_SCAN = 0xE2, 0xDA
 ENTRIES_TAG = 0xB002
-FIELD = 12  # bytes: tag, type, and four each of size and place
-ENTRY = 16  # bytes: attributes, size and distance of four each, and four of dependencies
+FIELD = 12  # bytes: tag and type, 2 each; size and place, 4 each
+ENTRY = 16  # bytes: attributes, size, distance and dependencies, 4 each
 
 
-def moved(content: bytes, changed: bytes) -> bytes:
-    """Return the changed file with the index corrected by what the change moved.
+def with_corrected_index(content: bytes, changed: bytes) -> bytes:
+    """Return the changed file with sizes and distances in its index corrected.
 
-    Only what precedes the pixels of the first image, its index excepted, may have changed.
+    Args:
+        content: The file before the change; its segments must be intact.
+        changed: The file after it. Only segments before the first image's pixels may differ, and
+            the index must not.
 
-    Raises MetadataError where the index is damaged.
+    Raises:
+        MetadataError: The index is damaged.
     """
-    former, present = _index(content), _index(changed)
-    if former is None or present is None:
+    old, new = _index(content), _index(changed)
+    if old is None or new is None:
         return changed
     growth = len(changed) - len(content)
-    # The index moved along with some of what was changed, the images after it with all of that.
-    further = growth - (present.start - former.start)
+    # Changes before the index moved it together with the images; only those after it count.
+    further = growth - (new.start - old.start)
     result = bytearray(changed)
     try:
-        order = {b"II*\0": "<", b"MM\0*": ">"}[changed[present.start : present.start + 4]]
-        for number, place in enumerate(_entries(changed, present, order)):
+        order = {b"II*\0": "<", b"MM\0*": ">"}[changed[new.start : new.start + 4]]
+        for number, place in enumerate(_entries(changed, new, order)):
             size, distance = struct.unpack_from(f"{order}II", changed, place + 4)
             if number == 0:
                 size += growth
-            if distance:  # that of the first image is zero, as it is where it always is
+            if distance:  # zero for the first image, which does not move
                 distance += further
             struct.pack_into(f"{order}II", result, place + 4, size, distance)
     except (KeyError, struct.error) as error:
@@ -46,7 +50,7 @@ def moved(content: bytes, changed: bytes) -> bytes:
 
 
 def _index(content: bytes) -> range | None:
-    """The bytes of the index, in a JPEG file whose segments are known to be whole."""
+    """Return where the index is in the file; None if it has none."""
     start = 2
     while content[start + 1] != START_OF_SCAN:
         if content[start + 1] == 0xFF:  # any number of these may precede a marker
@@ -60,7 +64,7 @@ def _index(content: bytes) -> range | None:
 
 
 def _entries(content: bytes, index: range, order: str) -> range:
-    """Where the entry of each image begins."""
+    """Return where the entry of each image begins."""
     [directory] = struct.unpack_from(f"{order}I", content, index.start + 4)
     [fields] = struct.unpack_from(f"{order}H", content, index.start + directory)
     for number in range(fields):

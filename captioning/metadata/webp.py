@@ -1,6 +1,6 @@
-"""XMP in WebP files: a chunk `XMP `, which the header `VP8X` has to announce.
+"""XMP in WebP files, in an `XMP ` chunk that the `VP8X` header must announce.
 
-RFC 9649, WebP Image Format.
+Follows RFC 9649, WebP Image Format.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from typing import NamedTuple
 from captioning.metadata.errors import damaged
 
 HAS_XMP, HAS_ALPHA = 0x04, 0x10
-HEADER = 12  # bytes of "RIFF", the size, and "WEBP"
+HEADER = 12  # bytes: "RIFF", the size, "WEBP"
 
 
 class Chunk(NamedTuple):
-    """A part of the file: four letters that name it, and its data."""
+    """A chunk of the file: its four-letter name and its data."""
 
     name: bytes
     data: bytes
@@ -27,12 +27,20 @@ class Chunk(NamedTuple):
 
 
 def xmp_in(content: bytes) -> bytes | None:
-    """Return the XMP packet of a WebP file; raises MetadataError where the file is damaged."""
+    """Return the file's XMP packet; None if it has none.
+
+    Raises:
+        MetadataError: The file is damaged.
+    """
     return next((chunk.data for chunk in _chunks(content) if chunk.name == b"XMP "), None)
 
 
 def with_xmp(content: bytes, packet: bytes) -> bytes:
-    """Return the file with the XMP packet; raises MetadataError where the file is damaged."""
+    """Return the file with its XMP packet replaced, or added.
+
+    Raises:
+        MetadataError: The file is damaged.
+    """
     chunks = [chunk for chunk in _chunks(content) if chunk.name != b"XMP "]
     if not chunks:
         raise damaged("WebP")
@@ -65,7 +73,7 @@ def _chunks(content: bytes) -> Iterator[Chunk]:
 
 
 def _extended_header(image: Chunk) -> Chunk:
-    """Make the header of a file that had only its image, from the beginning of that."""
+    """Return a VP8X header for a simple file, which has only an image chunk."""
     try:
         if image.name == b"VP8 ":
             width, height = struct.unpack_from("<HH", image.data, 6)

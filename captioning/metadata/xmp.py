@@ -1,6 +1,7 @@
-"""XMP packets: what they hold stays, and the description in them is set.
+"""The description in XMP packets; everything else in them stays.
 
-Adobe, XMP Specification Part 1 (ISO 16684-1); IPTC Photo Metadata Standard 2021.1 for the alt text.
+Follows Adobe, XMP Specification, part 1 (ISO 16684-1), and for the alt text the IPTC Photo Metadata
+Standard 2021.1.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ IPTC_CORE = "http://iptc.org/std/Iptc4xmpCore/1.0/xmlns/"
 XMLNS = "http://www.w3.org/2000/xmlns/"
 PROPERTIES = ((DC, "description"), (IPTC_CORE, "AltTextAccessibility"))
 
-# Both properties are language alternatives, of which ours is the only one.
+# Both properties are lists of language alternatives; we write a single one.
 TEMPLATE = """\
 <rdf:Description xmlns:rdf="{rdf}" xmlns:dc="{dc}" xmlns:Iptc4xmpCore="{iptc_core}" \
 rdf:about={about}>
@@ -39,19 +40,24 @@ PARSING_ERRORS = (
     DefusedXmlException,
     DOMException,
     ExpatError,
-    LookupError,  # an encoding that nobody knows
+    LookupError,  # an unknown encoding
     RecursionError,
     ValueError,
 )
 NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
-DomNode = Any  # the types of minidom's nodes allow for None wherever a parsed document has a node
+DomNode = Any  # minidom's own types allow None even where a parsed document always has a node
 
 
 def described(packet: bytes | None, description: str) -> bytes:
-    """Return the packet, or a new one, with the description as its only one.
+    """Return the packet with the description, which replaces all that it had.
 
-    Raises MetadataError where the packet is damaged.
+    Args:
+        packet: An XMP packet; None for a new one.
+        description: Plain text. Characters that XML cannot hold are left out.
+
+    Raises:
+        MetadataError: The packet is damaged.
     """
     root = _parsed(packet or EMPTY)
     rdf = _rdf(root)
@@ -66,15 +72,16 @@ def described(packet: bytes | None, description: str) -> bytes:
     )
     rdf.appendChild(minidom.parseString(block).documentElement)
     try:
-        return f"{BEGIN}{_written(root)}{END}".encode()
+        return f"{BEGIN}{_serialised(root)}{END}".encode()
     except RecursionError as error:
         raise _damaged() from error
 
 
 def description_in(packet: bytes | None) -> str:
-    """Return the description in a packet, else the alt text, else an empty text.
+    """Return the packet's description, or else its alt text; empty if it has neither.
 
-    Raises MetadataError where the packet is damaged.
+    Raises:
+        MetadataError: The packet is damaged.
     """
     if packet is None:
         return ""
@@ -89,7 +96,7 @@ def description_in(packet: bytes | None) -> str:
 
 
 def _parsed(packet: bytes) -> DomNode:
-    """Parse the packet; document types are refused, as entities in them may expand without end."""
+    """Parse the packet. Document types are refused, since their entities can expand without end."""
     try:
         return minidom.parseString(packet.strip(b"\0 \t\r\n"), forbid_dtd=True).documentElement
     except PARSING_ERRORS as error:
@@ -104,12 +111,12 @@ def _rdf(root: DomNode) -> DomNode:
 
 
 def _blocks(rdf: DomNode) -> list[DomNode]:
-    """List the descriptions of the resource, over which its properties are spread."""
+    """Return the `rdf:Description` elements, which share the properties of the picture."""
     return [block for block in _elements(rdf) if block.localName == "Description"]
 
 
 def _description_nodes(rdf: DomNode) -> Iterator[DomNode]:
-    """The elements, and in files by careless writers the attributes, that hold descriptions."""
+    """Yield the elements that hold descriptions, and the attributes that some software writes."""
     for block in _blocks(rdf):
         for node in [*_elements(block), *block.attributes.values()]:
             if (node.namespaceURI, node.localName) in PROPERTIES:
@@ -123,11 +130,11 @@ def _remove_description(rdf: DomNode) -> None:
         else:
             node.parentNode.removeChild(node)
     for block in _blocks(rdf):
-        says_nothing = all(
+        is_empty = all(
             attribute.namespaceURI == XMLNS or attribute.localName == "about"
             for attribute in block.attributes.values()
         )
-        if says_nothing and not _elements(block):
+        if is_empty and not _elements(block):
             rdf.removeChild(block)
 
 
@@ -136,7 +143,7 @@ def _elements(parent: DomNode) -> list[DomNode]:
 
 
 def _text(node: DomNode) -> str:
-    """Text of the attribute, or of the element's first alternative that says something."""
+    """Return the text of an attribute, or of an element's first alternative that is not blank."""
     if node.nodeType == Node.ATTRIBUTE_NODE:
         return str(node.value).strip()
     items = node.getElementsByTagNameNS(RDF, "li") or [node]
@@ -148,14 +155,14 @@ def _is_text(node: DomNode) -> bool:
     return node.nodeType in (Node.TEXT_NODE, Node.CDATA_SECTION_NODE)
 
 
-def _written(node: DomNode) -> str:
-    """Write an element; minidom's own writer would lose line breaks in attributes."""
+def _serialised(node: DomNode) -> str:
+    """Serialise a node. minidom's own serialiser would lose line breaks in attributes."""
     if node.nodeType == Node.TEXT_NODE:
         return escape(node.data, {"\r": "&#13;"})
     if node.nodeType != Node.ELEMENT_NODE:
         return str(node.toxml())
     attributes = "".join(f" {name}={quoteattr(value)}" for name, value in node.attributes.items())
-    content = "".join(map(_written, node.childNodes))
+    content = "".join(map(_serialised, node.childNodes))
     return f"<{node.tagName}{attributes}>{content}</{node.tagName}>"
 
 

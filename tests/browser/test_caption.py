@@ -134,12 +134,12 @@ def test_doubtful_words_are_marked_and_explained(open_page, photograph, monkeypa
     expect(marked).to_have_text(doubtful)
     expect(marked.first).to_have_css("text-decoration-style", "wavy")
     expect(marked.first).to_have_accessible_name(f"{doubtful[0]}, doubtful")
-    expect(page.get_by_text("less than 50%")).to_be_visible()
+    expect(page.get_by_text("probability below 50%")).to_be_visible()
 
 
 def test_where_no_word_is_doubtful_the_page_still_doubts(captioned):
     expect(captioned.locator(".doubtful")).to_have_count(0)
-    expect(captioned.get_by_text("it can still be wrong")).to_be_visible()
+    expect(captioned.get_by_text("The caption can still be wrong.")).to_be_visible()
 
 
 def test_a_checkpoint_without_attention_shows_the_rest(open_page, photograph, settings, tmp_path):

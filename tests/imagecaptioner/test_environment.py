@@ -120,13 +120,13 @@ def test_two_secret_keys_differ(variable, tmp_path):
 
 def test_an_empty_secret_key_file_is_refused(variable, tmp_path):
     (tmp_path / "key").touch()
-    with pytest.raises(ImproperlyConfigured, match="holds no secret key"):
+    with pytest.raises(ImproperlyConfigured, match=r"The secret key file .* is empty"):
         read_secret_key("VALUE", file=tmp_path / "key")
 
 
 def test_an_unreadable_secret_key_file_is_refused(variable, tmp_path):
     (tmp_path / "key").write_bytes(b"\xff\xfe")
-    with pytest.raises(ImproperlyConfigured, match="cannot be read"):
+    with pytest.raises(ImproperlyConfigured, match="Cannot read the secret key"):
         read_secret_key("VALUE", file=tmp_path / "key")
 
 
