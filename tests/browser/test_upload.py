@@ -64,7 +64,7 @@ class TestWithoutScripts:
         page.get_by_role("button", name="Get a caption").click()
         for name in ("Choose photographs", "Take a photograph", "Copy caption"):
             expect(page.get_by_role("button", name=name)).to_have_count(0)
-        expect(page.get_by_text("drop them anywhere")).to_be_hidden()
+        expect(page.get_by_text("drop or paste them anywhere")).to_be_hidden()
 
 
 def test_a_chosen_photograph_is_captioned_at_once(open_page, photograph):
@@ -124,7 +124,19 @@ def test_a_broken_file_among_others_says_what_is_wrong_with_it(open_page, photog
     expect(rows(page, "failed")).to_contain_text("This picture is damaged or cut short")
 
 
-def test_no_more_than_two_files_are_on_their_way_together(open_page, photograph):
+def test_a_row_without_a_result_reserves_no_space_for_one(open_page, photograph):
+    page = open_page(viewport={"width": 360, "height": 800})
+    choose(page, broken(photograph))
+    expect(rows(page, "failed").locator("[data-preview]")).to_be_visible()
+    assert rows(page).bounding_box()["height"] < 500
+    hold_uploads(page)
+    page.get_by_role("button", name="Try again").click()
+    assert rows(page).bounding_box()["height"] > 1000
+    page.get_by_role("button", name="Cancel").click()
+    assert rows(page).bounding_box()["height"] < 500
+
+
+def test_no_more_than_two_files_upload_at_once(open_page, photograph):
     page = open_page()
     hold_uploads(page)
     choose(page, photograph, photograph, photograph)
