@@ -6,6 +6,7 @@ import pytest
 import torch
 from PIL import Image, ImageOps
 
+from pytorch.data.feature_file import FeatureCacheError
 from pytorch.data.features import cached_features
 from pytorch.data.images import ImageError, ImageFiles
 from pytorch.model.encoders import Encoder, EncoderError
@@ -157,51 +158,63 @@ def test_another_order_is_another_entry(folder, features_of, tmp_path):
 
 def test_files_are_named_after_the_encoder(folder, features_of, tmp_path):
     features_of(folder)
-    array, description = sorted(cache_files(tmp_path), key=lambda path: path.suffix, reverse=True)
-    key = json.loads(description.read_text())["key"]
+    journal, array = cache_files(tmp_path)
+    key = json.loads(journal.read_text().splitlines()[0])["key"]
     assert array.name == f"efficientnet_lite2-{key[:16]}.npy"
-    assert description.name == f"efficientnet_lite2-{key[:16]}.json"
+    assert journal.name == f"efficientnet_lite2-{key[:16]}.jsonl"
 
 
-def delete_description(_array, description):
-    description.unlink()
+def change_line(path, number, **values):
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    lines[number].update(values)
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
 
 
-def change_key(_array, description):
-    content = json.loads(description.read_text())
-    description.write_text(json.dumps({**content, "key": "0" * 64}))
+def delete_journal(_array, journal):
+    journal.unlink()
 
 
-def garble_description(_array, description):
-    description.write_text("{")
+def change_key(_array, journal):
+    change_line(journal, 0, key="0" * 64)
 
 
-def empty_description(_array, description):
-    description.write_text("[]")
+def garble_journal(_array, journal):
+    journal.write_text("{")
 
 
-def lose_key(_array, description):
-    description.write_text('{"unreadable": {}}')
+def empty_journal(_array, journal):
+    journal.write_text("")
 
 
-def garble_unreadable(_array, description):
-    content = json.loads(description.read_text())
-    description.write_text(json.dumps({**content, "unreadable": 3}))
+def lose_title(_array, journal):
+    journal.write_text(journal.read_text().splitlines()[1] + "\n")
 
 
-def delete_array(array, _description):
+def lose_block(_array, journal):
+    journal.write_text(journal.read_text().splitlines()[0] + "\n")
+
+
+def garble_block(_array, journal):
+    journal.write_text(journal.read_text()[:-2] + "\n")
+
+
+def garble_unreadable(_array, journal):
+    change_line(journal, 1, unreadable=3)
+
+
+def delete_array(array, _journal):
     array.unlink()
 
 
-def cut_array_short(array, _description):
+def cut_array_short(array, _journal):
     array.write_bytes(array.read_bytes()[:-2])
 
 
-def garble_array(array, _description):
+def garble_array(array, _journal):
     array.write_bytes(b"no array")
 
 
-def empty_array(array, _description):
+def empty_array(array, _journal):
     array.write_bytes(b"")
 
 
@@ -209,11 +222,13 @@ def empty_array(array, _description):
     "damage",
     [
         empty_array,
-        delete_description,
+        delete_journal,
         change_key,
-        garble_description,
-        empty_description,
-        lose_key,
+        garble_journal,
+        empty_journal,
+        lose_title,
+        lose_block,
+        garble_block,
         garble_unreadable,
         delete_array,
         cut_array_short,
@@ -223,14 +238,27 @@ def empty_array(array, _description):
 def test_a_damaged_entry_is_computed_again(folder, features_of, tmp_path, damage):
     before, _ = features_of(folder, names=NAMES[:1])
     rows = all_rows(before)
-    description, array = cache_files(tmp_path)
-    damage(array, description)
+    journal, array = cache_files(tmp_path)
+    damage(array, journal)
 
     after, opened = features_of(folder, names=NAMES[:1])
     _, opened_again = features_of(folder, names=NAMES[:1])
 
     assert (opened, opened_again) == (1, 0)
     assert torch.equal(all_rows(after), rows)
+
+
+def test_damaged_rows_are_an_error_that_names_the_file(folder, features_of, tmp_path):
+    before, _ = features_of(folder)
+    _, array = cache_files(tmp_path)
+    whole = array.read_bytes()
+    array.write_bytes(whole[:128] + bytes(len(whole) - 128))
+    with pytest.raises(FeatureCacheError, match=rf"features in {array} are damaged: images 1 to 4"):
+        features_of(folder)
+    array.write_bytes(whole)
+    after, opened = features_of(folder)
+    assert opened == 0
+    assert torch.equal(all_rows(after), all_rows(before))
 
 
 def test_a_missing_image_is_named_and_leaves_nothing_behind(folder, features_of, tmp_path):
