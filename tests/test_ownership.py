@@ -1,4 +1,4 @@
-"""Nobody reaches another's pictures by any address of the site."""
+"""No URL of the site gives access to other people's pictures."""
 
 import re
 
@@ -23,7 +23,7 @@ OF_ROWS = (IntConverter, PathConverter)
 
 @pytest.fixture(autouse=True)
 def _tiny_engine(engine_with_tiny_checkpoint):
-    """Pictures here are captioned with the tiny checkpoint."""
+    """Serve the tiny checkpoint instead of the shipped one."""
 
 
 def upload(client, content):
@@ -53,7 +53,7 @@ BROWSERS = {
 
 @pytest.fixture(params=["visitor", "account"])
 def owner(request, coffee_jpeg):
-    """The browser of somebody who keeps a picture, corrected."""
+    """The browser of somebody with a corrected picture."""
     client = visitor() if request.param == "visitor" else account("alice")
     upload(client, coffee_jpeg)
     library.correct(Picture.objects.get(), SECRET)
@@ -61,7 +61,7 @@ def owner(request, coffee_jpeg):
 
 
 def addresses(patterns=None, prefix="", arguments=None):
-    """Every address of the site as a pattern, with the converters of what varies in it."""
+    """Yield the pattern of every URL of the site, with the converters of its arguments."""
     for entry in get_resolver().url_patterns if patterns is None else patterns:
         converters = (arguments or {}) | entry.pattern.converters
         if isinstance(entry, URLPattern):
@@ -71,7 +71,7 @@ def addresses(patterns=None, prefix="", arguments=None):
 
 
 def filled(address, converters, picture):
-    """The address, where a number is that of the picture and anything else its name or secret."""
+    """The URL with the picture's key for each number and its name for any other argument."""
     for name, converter in converters.items():
         value = str(picture.pk) if isinstance(converter, OF_ROWS) else "secret.jpg"
         for spelling in (f"<{name}>", f"<int:{name}>", f"<str:{name}>", f"<path:{name}>"):
@@ -94,7 +94,7 @@ def of_the_admin():
     return [found for found in addresses() if found[0].startswith("admin/")]
 
 
-def test_the_walk_knows_the_addresses_of_pictures():
+def test_addresses_finds_the_urls_of_pictures():
     found = {address for address, _ in of_pictures()}
     assert {"pictures/<int:pk>", "pictures/<int:pk>/original", "pictures/<int:pk>/delete"} <= found
     assert {
@@ -122,13 +122,13 @@ def test_the_owner_reaches_the_picture(owner):
 
 
 @pytest.mark.parametrize("browser", BROWSERS)
-def test_addresses_of_a_picture_lead_others_nowhere(owner, browser):
+def test_others_get_nothing_at_the_urls_of_a_picture(owner, browser):
     picture, other = Picture.objects.get(), BROWSERS[browser]()
     for address, converters in of_pictures():
         for method in METHODS:
             response = other.generic(method, filled(address, converters, picture))
             assert response.status_code in (404, 405), (method, address)
-        # One of the methods is allowed, so that something was really asked for.
+        # Not only 405: at least one method reached the view.
         answers = {
             other.generic(m, filled(address, converters, picture)).status_code for m in METHODS
         }
@@ -138,7 +138,7 @@ def test_addresses_of_a_picture_lead_others_nowhere(owner, browser):
 
 
 @pytest.mark.parametrize("browser", BROWSERS)
-def test_no_other_address_tells_of_it(owner, browser):
+def test_no_other_url_reveals_a_picture(owner, browser):
     picture, other = Picture.objects.get(), BROWSERS[browser]()
     for address, converters in addresses():
         for method in ["GET", "POST"]:
@@ -152,7 +152,7 @@ def test_no_other_address_tells_of_it(owner, browser):
 
 
 @pytest.mark.parametrize("browser", BROWSERS)
-def test_files_have_no_public_address(owner, browser):
+def test_files_have_no_public_url(owner, browser):
     picture, other = Picture.objects.get(), BROWSERS[browser]()
     for file in picture.files:
         for folder in ("/", "/media/", "/static/", "/static/../media/"):
@@ -160,7 +160,7 @@ def test_files_have_no_public_address(owner, browser):
 
 
 def staff(*permissions):
-    """Somebody who may enter the admin, and do there what is named."""
+    """The browser of a staff member with these permissions."""
     client = Client()
     user = User.objects.create_user("staff", is_staff=True)
     user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
@@ -169,7 +169,7 @@ def staff(*permissions):
 
 
 @pytest.mark.parametrize("browser", BROWSERS)
-def test_the_admin_sends_everybody_but_staff_to_its_log_in(owner, browser):
+def test_the_admin_sends_everybody_but_staff_to_log_in(owner, browser):
     picture = Picture.objects.get()
     for other in (owner, BROWSERS[browser]()):
         for address, converters in of_the_admin():
@@ -197,7 +197,7 @@ def test_staff_without_permissions_reach_no_picture(owner):
     assert len(kept_files()) == 3
 
 
-def test_staff_who_may_see_pictures_change_none(owner):
+def test_staff_who_may_only_see_pictures_cannot_change_them(owner):
     picture, other = Picture.objects.get(), staff("view_picture")
     path = f"/admin/captioning/picture/{picture.pk}/"
     assert SECRET in other.get(f"{path}change/").text

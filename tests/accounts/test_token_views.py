@@ -41,7 +41,7 @@ def test_a_token_needs_a_name(client):
     assert not Token.objects.exists()
 
 
-def test_a_revoked_token_works_no_more(client, alice):
+def test_a_revoked_token_stops_working(client, alice):
     token = make_token(alice, "nightly job")
     page = client.post(f"{URL}/{Token.objects.get().pk}/revoke", follow=True)
     assert "Token “nightly job” revoked." in page.text
@@ -49,7 +49,7 @@ def test_a_revoked_token_works_no_more(client, alice):
 
 
 @pytest.mark.parametrize("browser", ["bob", "nobody"])
-def test_nobody_revokes_anothers_token(alice, browser):
+def test_only_its_owner_revokes_a_token(alice, browser):
     token, other = make_token(alice, "script"), Client()
     if browser == "bob":
         other.force_login(User.objects.create_user("bob"))
@@ -57,7 +57,7 @@ def test_nobody_revokes_anothers_token(alice, browser):
     assert account_of(token) == alice
 
 
-def test_nobody_sees_anothers_tokens(alice):
+def test_only_their_owner_sees_tokens(alice):
     make_token(alice, "nightly job")
     bob = Client()
     bob.force_login(User.objects.create_user("bob"))
@@ -69,6 +69,6 @@ def test_visitors_are_asked_to_log_in(db):
     assert Client().get(URL).headers["Location"] == "/account/log-in?next=/account/tokens"
 
 
-def test_every_page_of_an_account_leads_to_its_tokens(client):
+def test_pages_link_to_the_tokens_of_an_account(client):
     assert f'<a href="{URL}">' in client.get("/pictures").text
     assert URL not in Client().get("/pictures").text

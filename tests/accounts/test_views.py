@@ -1,4 +1,4 @@
-"""Accounts, as a browser uses them."""
+"""The account pages, as a browser uses them."""
 
 import re
 
@@ -21,7 +21,7 @@ SIGN_UP = {
 
 @pytest.fixture(autouse=True)
 def _tiny_engine(engine_with_tiny_checkpoint):
-    """Pictures here are captioned with the tiny checkpoint."""
+    """Serve the tiny checkpoint instead of the shipped one."""
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def log_in(client, password=PASSWORD):
     return client.post("/account/log-in", {"username": "alice", "password": password}, follow=True)
 
 
-def test_signing_up_logs_in_and_takes_the_visitors_pictures_along(client, coffee_jpeg):
+def test_signing_up_logs_in_and_moves_the_visitors_pictures(client, coffee_jpeg):
     picture = keep_picture(client, coffee_jpeg)
     response = client.post("/account/sign-up", SIGN_UP, follow=True)
     assert response.redirect_chain == [("/pictures", 302)]
@@ -49,7 +49,7 @@ def test_signing_up_logs_in_and_takes_the_visitors_pictures_along(client, coffee
     assert picture.owner.account.email == "alice@example.org"
 
 
-def test_logging_in_takes_the_visitors_pictures_along(client, alice, coffee_jpeg):
+def test_logging_in_moves_the_visitors_pictures(client, alice, coffee_jpeg):
     picture = keep_picture(client, coffee_jpeg)
     response = log_in(client)
     assert response.redirect_chain == [("/pictures", 302)]
@@ -85,7 +85,7 @@ def test_a_bad_sign_up_is_refused_with_a_message(client, change, message):
     assert User.objects.count() == 1
 
 
-def test_logging_in_leads_to_the_page_that_asked_but_to_no_other_site(client, alice):
+def test_logging_in_leads_back_to_a_page_but_not_to_another_site(client, alice):
     for target, reached in [("/model", "/model"), ("https://elsewhere.example", "/pictures")]:
         data = {"username": "alice", "password": PASSWORD, "next": target}
         response = client.post("/account/log-in", data)
@@ -93,7 +93,7 @@ def test_logging_in_leads_to_the_page_that_asked_but_to_no_other_site(client, al
         client.post("/account/log-out")
 
 
-def test_a_link_logs_nobody_out(client):
+def test_logging_out_takes_a_post_request(client):
     assert client.get("/account/log-out").status_code == 405
 
 
@@ -113,7 +113,7 @@ def test_a_used_link_says_that_it_no_longer_works(client):
     assert "This link no longer works" in client.get("/account/password/MQ/set-x").text
 
 
-def test_an_unknown_address_gets_the_same_answer_and_no_mail(client, mailoutbox):
+def test_an_unknown_address_gets_the_same_answer_and_no_email(client, mailoutbox):
     page = client.post("/account/password", {"email": "bob@example.org"}, follow=True)
     assert "a link to choose a new password is on its way" in page.text
     assert mailoutbox == []

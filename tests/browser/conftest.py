@@ -1,4 +1,4 @@
-"""A real browser; without one these tests are skipped."""
+"""Fixtures for tests in a real browser; without one, they are skipped."""
 
 import base64
 import shutil
@@ -18,15 +18,15 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-PATIENCE = 120_000  # milliseconds; on a busy machine everything takes long
-# Browsers also complain of what tests do on purpose: sending what is refused, and going offline.
-# Swagger UI says of every list of files that it cannot find a component, and shows it all the same.
-ON_PURPOSE = ("status of 400", "ERR_INTERNET_DISCONNECTED", "JsonSchema_string_binary")
+PATIENCE = 120_000  # milliseconds; a busy machine is slow
+# Complaints that tests cause on purpose, by sending what is refused and by going offline. And
+# Swagger UI says of every list of files that a component is missing, but shows the list.
+EXPECTED_COMPLAINTS = ("status of 400", "ERR_INTERNET_DISCONNECTED", "JsonSchema_string_binary")
 
 
 @pytest.fixture(autouse=True)
 def _tiny_engine(engine_with_tiny_checkpoint):
-    """Tests here caption with the tiny checkpoint, whether or not another is shipped."""
+    """Serve the tiny checkpoint instead of the shipped one."""
 
 
 @pytest.fixture(scope="package")
@@ -44,7 +44,7 @@ def browser():
 
 @pytest.fixture
 def open_page(browser, live_server):
-    """Open a page of the site; whatever the browser then complains of fails the test."""
+    """Open a page of the site; any complaint in the browser's console fails the test."""
     contexts, complaints = [], []
 
     def open_page(path="/", **options):
@@ -60,12 +60,12 @@ def open_page(browser, live_server):
     yield open_page
     for context in contexts:
         context.close()
-    assert [text for text in complaints if not any(map(text.count, ON_PURPOSE))] == []
+    assert [text for text in complaints if not any(map(text.count, EXPECTED_COMPLAINTS))] == []
 
 
 @pytest.fixture
 def photograph(coffee_jpeg):
-    """A file as Playwright chooses it."""
+    """A file, in the form that Playwright's `set_input_files` takes."""
     return {"name": "coffee.jpg", "mimeType": "image/jpeg", "buffer": coffee_jpeg}
 
 
@@ -74,7 +74,7 @@ def choose(page, *files):
 
 
 def rows(page, state=None):
-    """The rows of the photographs, or those in one state."""
+    """The rows of the uploads, or only those in one state."""
     return page.locator(".row" if state is None else f".row[data-state={state}]")
 
 
@@ -83,7 +83,7 @@ def expect_captions(page, number=1):
 
 
 def hand_over(page, event, *files):
-    """Drop or paste the files; tells whether the page kept the browser from its own way."""
+    """Drop or paste the files; return whether the page prevented the browser's default action."""
     handed = [{**file, "buffer": base64.b64encode(file["buffer"]).decode()} for file in files]
     return page.evaluate(
         """
@@ -106,7 +106,7 @@ def hand_over(page, event, *files):
 
 
 def violations(page):
-    """What axe finds wrong with the page: the rules, and where they are broken."""
+    """The accessibility rules that the page breaks, according to axe, and the elements that do."""
     return [
         (each["id"], [node["html"][:200] for node in each["nodes"]])
         for each in Axe().run(page).response["violations"]
@@ -114,7 +114,7 @@ def violations(page):
 
 
 def sign_up(page, password="correct horse battery", confirmation="correct horse battery"):
-    """Fill in the form of a new account, and send it."""
+    """Fill in and send the sign-up form."""
     page.get_by_label("Username").fill("alice")
     page.get_by_label("Email address").fill("alice@example.org")
     page.get_by_label("Password", exact=True).fill(password)

@@ -1,4 +1,4 @@
-"""The admin in a real browser: Django's pages, with what ours adds to them."""
+"""The admin in a real browser."""
 
 from django.contrib.auth.models import User
 from playwright.sync_api import expect
@@ -8,7 +8,7 @@ from tests.captioning.kept import keep, visitor
 
 
 def test_axe_finds_no_violation(open_page, coffee_jpeg):
-    # The policy stops axe itself from styling what it measures, which the browser would report.
+    # The policy would stop axe from styling what it measures, and the browser would complain.
     page = open_page("/admin/captioning/picture/", bypass_csp=True)
     keep(visitor(), coffee_jpeg)
     User.objects.create_superuser("root", password="correct horse battery")

@@ -1,4 +1,4 @@
-"""The page that shows the API and tries it out."""
+"""The API documentation in a real browser."""
 
 import pytest
 from django.contrib.auth.models import User
@@ -28,8 +28,8 @@ def execute(page, name):
     return operation(page, name).locator(".live-responses-table .response .response-col_status")
 
 
-def test_every_operation_is_shown_without_help_from_elsewhere(open_page):
-    page = open_page(DOCS)  # what the content security policy stops would fail the test
+def test_every_operation_is_shown_without_requests_to_other_hosts(open_page):
+    page = open_page(DOCS)  # a request that the content security policy blocks would fail the test
     expect(page.locator(".opblock")).to_have_count(7)
     expect(page.get_by_role("heading", name="Image Captioner")).to_be_visible()
 

@@ -17,7 +17,7 @@ from tests.tiny import save_tiny_checkpoint
 
 @pytest.fixture
 def photograph():
-    """A photograph whose words the tiny model looks at unevenly, and is not sure of."""
+    """A photograph for which the tiny model has uneven attention and doubtful words."""
     buffer = io.BytesIO()
     photographs()[3].save(buffer, "JPEG")
     return {"name": "rocket.jpg", "mimeType": "image/jpeg", "buffer": buffer.getvalue()}
@@ -41,14 +41,14 @@ def word(page, number):
 
 
 def drawn(page):
-    """Opacity of the drawing over the photograph."""
+    """The opacity of the drawing over the photograph."""
     address = page.locator("canvas.attention").evaluate("canvas => canvas.toDataURL()")
     content = base64.b64decode(address.partition(",")[2])
     return Image.open(io.BytesIO(content)).getchannel("A")
 
 
 def expect_looked(page, number):
-    """The attention of the word is drawn: darkest where the model looked least."""
+    """Expect a drawing of the word's attention, darkest where the model looked least."""
     expect(page.locator("canvas.attention")).to_be_visible()
     weights = data(page)["words"][number]["attention"]
     places = [(x, y) for y in range(len(weights)) for x in range(len(weights[0]))]
@@ -89,7 +89,7 @@ def test_tab_reaches_every_word_and_shows_where_the_model_looked(captioned):
     expect(captioned.locator("canvas.attention")).to_be_hidden()
 
 
-def test_a_word_stays_once_it_was_clicked(captioned):
+def test_a_click_pins_a_word(captioned):
     word(captioned, 1).click()
     captioned.mouse.move(0, 0)
     expect(word(captioned, 1)).to_have_attribute("aria-pressed", "true")
@@ -99,7 +99,7 @@ def test_a_word_stays_once_it_was_clicked(captioned):
     expect(captioned.locator("canvas.attention")).to_be_hidden()
 
 
-def test_a_second_click_lets_the_word_go(captioned):
+def test_a_second_click_unpins_the_word(captioned):
     word(captioned, 1).click()
     word(captioned, 1).click()
     expect(captioned.locator("canvas.attention")).to_be_hidden()
@@ -137,7 +137,7 @@ def test_doubtful_words_are_marked_and_explained(open_page, photograph, monkeypa
     expect(page.get_by_text("probability below 50%")).to_be_visible()
 
 
-def test_where_no_word_is_doubtful_the_page_still_doubts(captioned):
+def test_a_caption_without_doubtful_words_may_still_be_wrong(captioned):
     expect(captioned.locator(".doubtful")).to_have_count(0)
     expect(captioned.get_by_text("The caption can still be wrong.")).to_be_visible()
 
@@ -177,7 +177,7 @@ def test_the_caption_can_be_copied_as_html(open_page, photograph):
     assert "&amp; more" in copied
 
 
-def test_a_refused_clipboard_is_said(open_page, photograph):
+def test_a_blocked_clipboard_gets_a_message(open_page, photograph):
     page = open_page(permissions=[])
     choose(page, photograph)
     expect_captions(page)

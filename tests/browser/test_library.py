@@ -1,4 +1,4 @@
-"""The library in a real browser. Its pages need no scripts, so most tests switch them off."""
+"""The library in a real browser. Its pages work without scripts, so most tests turn them off."""
 
 import re
 import zipfile
@@ -43,7 +43,7 @@ def test_a_kept_photograph_has_a_page(open_kept):
     expect(page.locator(".caption")).to_have_text(page.title().split(" · ")[0])
 
 
-def test_a_correction_takes_the_place_of_the_caption_and_can_be_taken_back(open_kept):
+def test_a_correction_replaces_the_caption_until_it_is_removed(open_kept):
     page = open_kept()
     said = page.locator(".caption").text_content()
     correct(page, "A cup of coffee on a table.")
@@ -54,7 +54,7 @@ def test_a_correction_takes_the_place_of_the_caption_and_can_be_taken_back(open_
     expect(page.get_by_role("heading", level=1)).to_have_text(said)
 
 
-def test_a_search_finds_a_picture_in_other_forms_of_the_words(open_kept):
+def test_a_search_finds_other_forms_of_the_words(open_kept):
     page = open_kept()
     correct(page, "A cup of coffee on a table.")
     page.get_by_role("link", name="Pictures", exact=True).click()
@@ -67,7 +67,7 @@ def test_a_search_finds_a_picture_in_other_forms_of_the_words(open_kept):
     expect(page.get_by_role("status")).to_contain_text("No pictures found for “zebra”")
 
 
-def test_a_picture_is_deleted_after_a_question(open_kept):
+def test_a_picture_is_deleted_after_confirmation(open_kept):
     page = open_kept()
     page.get_by_role("link", name="Delete this picture").click()
     page.get_by_role("link", name="Keep it").click()
@@ -90,7 +90,7 @@ def test_a_shared_link_works_for_anyone_until_it_is_revoked(open_kept, open_page
     assert page.request.get(link).status == 404
 
 
-def test_a_new_account_takes_the_pictures_along(open_kept):
+def test_pictures_move_to_a_new_account(open_kept):
     page = open_kept()
     page.get_by_role("link", name="Sign up").click()
     sign_up(page)
@@ -100,7 +100,7 @@ def test_a_new_account_takes_the_pictures_along(open_kept):
     expect(page.locator(".gallery")).to_have_count(0)
 
 
-def test_what_was_found_is_downloaded(open_kept):
+def test_the_pictures_found_can_be_downloaded(open_kept):
     page = open_kept()
     correct(page, "A cup of coffee on a table.")
     page.get_by_role("link", name="Pictures", exact=True).click()

@@ -1,4 +1,4 @@
-"""Every page fits its window, in light and dark, and axe finds nothing wrong with it."""
+"""Every page is accessible in light and dark, and fits windows of every width."""
 
 import pytest
 from playwright.sync_api import expect
@@ -27,7 +27,7 @@ def captioned(open_page, photograph):
     return page
 
 
-def on_its_way(open_page, photograph):
+def uploading(open_page, photograph):
     page = open_page()
     page.route(page.url, lambda route: None)
     choose(page, photograph)
@@ -36,7 +36,7 @@ def on_its_way(open_page, photograph):
 
 
 def without_our_scripts(open_page):
-    """The page as it is without scripts; axe itself is one, so the browser must run them."""
+    """The page with empty scripts. They stay turned on, because axe is a script."""
     page = open_page()
     empty = {"body": "", "content_type": "text/javascript"}
     page.route("**/*.js", lambda route: route.fulfill(**empty))
@@ -65,7 +65,7 @@ def model_card(open_page, photograph):
 
 
 def kept(open_page, photograph):
-    """The page of a kept photograph, corrected in the longest of words, with a link to share."""
+    """The page of a kept photograph, with a correction of very long words and a shared link."""
     page = open_page()
     choose(page, photograph)
     expect_captions(page)
@@ -130,7 +130,7 @@ def lost_password(open_page, photograph):
 PAGES = [
     start,
     options_open,
-    on_its_way,
+    uploading,
     captioned,
     captioned_without_scripts,
     refused_without_scripts,
@@ -157,14 +157,14 @@ def test_axe_finds_no_violation_in_light_and_dark(open_page, photograph, page_in
 
 
 @pytest.mark.parametrize("page_in_state", PAGES)
-def test_nothing_is_wider_than_the_window(open_page, photograph, page_in_state):
+def test_no_page_is_wider_than_the_window(open_page, photograph, page_in_state):
     page = page_in_state(open_page, photograph)
-    for width in (320, 360, 640, 768, 1280, 2560):  # 640 is 1280 at 200 percent zoom
+    for width in (320, 360, 640, 768, 1280, 2560):  # 640 is 1280 zoomed to 200 percent
         page.set_viewport_size({"width": width, "height": 740})
         assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
-def test_the_page_is_dark_where_the_reader_likes_it_dark(open_page):
+def test_the_page_is_dark_if_the_reader_prefers_it(open_page):
     brightness = "Number(getComputedStyle(document.body).backgroundColor.match(/\\d+/)[0])"
     light, dark = open_page(color_scheme="light"), open_page(color_scheme="dark")
     assert light.evaluate(brightness) > 200

@@ -1,4 +1,4 @@
-"""Options that remember themselves, in a real browser."""
+"""Remembered options in a real browser."""
 
 import pytest
 from playwright.sync_api import expect
@@ -18,7 +18,7 @@ def reopen(page):
     page.get_by_text("Options", exact=True).click()
 
 
-def test_options_are_the_same_at_the_next_visit(page):
+def test_options_are_remembered_until_the_next_visit(page):
     page.get_by_label("Beam size").fill("5")
     page.get_by_label("Creative").check()
     page.get_by_label("Seed").fill("42")
@@ -29,7 +29,7 @@ def test_options_are_the_same_at_the_next_visit(page):
     expect(page.get_by_label("Seed")).to_have_value("42")
 
 
-def test_options_that_were_not_changed_follow_the_model(page):
+def test_unchanged_options_follow_the_model(page):
     stored = "localStorage.getItem('image-captioner.options')"
     for value, expected in [("5", '{"beam_size":"5"}'), ("2", "{}")]:  # the model's own is 2
         page.get_by_label("Beam size").fill(value)
@@ -47,7 +47,7 @@ def test_the_defaults_can_be_restored(page):
     expect(page.get_by_label("Creative")).not_to_be_checked()
 
 
-def test_top_p_and_seed_are_shown_with_creative_alone(page):
+def test_top_p_and_seed_are_shown_only_with_creative(page):
     expect(page.get_by_label("Seed")).to_be_hidden()
     page.get_by_label("Creative").check()
     expect(page.get_by_label("Seed")).to_be_visible()
@@ -63,7 +63,7 @@ def test_remembered_options_reach_the_search(page, photograph):
     expect(page.locator(".candidates tr")).to_have_count(4)
 
 
-def test_an_option_out_of_range_is_said(page, photograph):
+def test_an_option_out_of_range_gets_a_message(page, photograph):
     page.get_by_label("Beam size").fill("99")
     choose(page, photograph)
     expect(page.locator(".row")).to_contain_text("Beam size: choose a number from 1 to 10.")

@@ -1,4 +1,4 @@
-"""The page of an account's tokens."""
+"""The page of an account's tokens in a real browser."""
 
 import pytest
 from django.contrib.auth.models import User
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def page(open_page):
-    """The page with a token on it that was just made."""
+    """The page with a token that was just created."""
     User.objects.create_user("alice", password="correct horse battery")
     page = open_page("/account/log-in?next=/account/tokens")
     page.get_by_label("Username").fill("alice")
@@ -29,12 +29,12 @@ def test_axe_finds_no_violation_in_light_and_dark(page):
         assert violations(page) == []
 
 
-def test_nothing_is_wider_than_the_window(page):
+def test_the_page_is_not_wider_than_the_window(page):
     for width in (320, 640, 1280):
         page.set_viewport_size({"width": width, "height": 740})
         assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
-def test_a_token_is_revoked_by_a_click(page):
+def test_a_click_revokes_a_token(page):
     page.get_by_role("button", name="Revoke a backup script with a long name").click()
     expect(page.get_by_text("You have no tokens yet.")).to_be_visible()

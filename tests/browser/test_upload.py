@@ -1,4 +1,4 @@
-"""Photographs on their way to their captions, in a real browser."""
+"""Uploads in a real browser."""
 
 import re
 
@@ -13,7 +13,7 @@ def broken(photograph):
 
 
 def hold_uploads(page):
-    """Keep uploads on their way; the list is that of those to go on with."""
+    """Hold all uploads back; return a list of them, to continue later."""
     uploads = []
 
     def hold(upload):
@@ -59,7 +59,7 @@ class TestWithoutScripts:
         page.get_by_role("button", name="Get a caption").click()
         expect(page.locator(".candidates tr")).to_have_count(1)
 
-    def test_nothing_is_offered_that_needs_scripts(self, page, photograph):
+    def test_buttons_that_need_scripts_are_not_shown(self, page, photograph):
         page.get_by_label("Photograph", exact=True).set_input_files(photograph)
         page.get_by_role("button", name="Get a caption").click()
         for name in ("Choose photographs", "Take a photograph", "Copy caption"):
@@ -79,7 +79,7 @@ def test_a_chosen_photograph_is_captioned_at_once(open_page, photograph):
 
 def test_photographs_can_be_dropped_anywhere(open_page, photograph):
     page = open_page()
-    assert hand_over(page, "drop", photograph, photograph)  # else the browser would show the file
+    assert hand_over(page, "drop", photograph, photograph)  # else the browser would open the file
     expect_captions(page, 2)
 
 
@@ -167,7 +167,7 @@ def test_an_upload_that_fails_can_be_tried_again(open_page, photograph, live_ser
     expect_captions(page)
 
 
-def test_an_answer_that_is_no_answer_is_said(open_page, photograph, live_server):
+def test_an_unexpected_answer_gets_a_message(open_page, photograph, live_server):
     page = open_page()
     page.route(live_server.url + "/", lambda route: route.fulfill(status=200, body="<html>"))
     choose(page, photograph)
@@ -192,7 +192,7 @@ def test_a_row_can_be_removed(open_page, photograph):
     expect(page.get_by_role("button", name="Choose photographs")).to_be_focused()
 
 
-def test_whoever_cancels_by_keyboard_is_at_the_button_that_tries_again(open_page, photograph):
+def test_cancelling_by_keyboard_moves_the_focus_to_try_again(open_page, photograph):
     page = open_page()
     hold_uploads(page)
     choose(page, photograph)
@@ -201,7 +201,7 @@ def test_whoever_cancels_by_keyboard_is_at_the_button_that_tries_again(open_page
     expect(page.get_by_role("button", name="Try again")).to_be_focused()
 
 
-def test_whoever_waits_at_a_button_that_goes_is_at_the_row(open_page, photograph):
+def test_the_focus_moves_to_the_heading_when_its_button_disappears(open_page, photograph):
     page = open_page()
     choose(page, photograph)
     page.get_by_role("button", name="Caption again").focus()
@@ -221,7 +221,7 @@ def test_results_are_announced(open_page, photograph):
     expect(announced).to_contain_text("broken.jpg: This picture is damaged")
 
 
-def test_the_photograph_is_shown_while_it_is_on_its_way(open_page, photograph):
+def test_the_photograph_is_shown_while_it_uploads(open_page, photograph):
     page = open_page()
     hold_uploads(page)
     choose(page, photograph)
@@ -230,7 +230,7 @@ def test_the_photograph_is_shown_while_it_is_on_its_way(open_page, photograph):
     assert preview.evaluate("image => image.naturalWidth") == 600
 
 
-def test_what_the_browser_cannot_show_has_no_preview(open_page, photograph):
+def test_a_file_that_the_browser_cannot_show_has_no_preview(open_page, photograph):
     page = open_page()
     hold_uploads(page)
     choose(page, {**photograph, "buffer": b"no picture"})

@@ -33,7 +33,7 @@ def test_false_is_read_in_the_usual_spellings(variable, text):
     assert read_bool("VALUE", default=True) is False
 
 
-def test_another_spelling_of_a_bool_is_refused_by_name_and_value(variable):
+def test_other_spellings_are_refused_by_name_and_value(variable):
     variable("maybe")
     with pytest.raises(ImproperlyConfigured, match="VALUE must be true or false, not 'maybe'"):
         read_bool("VALUE", default=True)
@@ -64,7 +64,7 @@ def test_an_int_is_read(variable):
         ("99999", "VALUE must be at most 65535, not 99999."),
     ],
 )
-def test_an_int_that_makes_no_sense_is_refused(variable, text, message):
+def test_an_invalid_int_is_refused(variable, text, message):
     variable(text)
     with pytest.raises(ImproperlyConfigured, match=re.escape(message)):
         read_int("VALUE", default=1, minimum=1, maximum=65535)
@@ -86,13 +86,13 @@ def test_a_list_is_split_at_commas(variable):
     assert read_list("VALUE") == ["captions.example", "localhost"]
 
 
-def test_a_path_may_start_at_home(variable, monkeypatch, tmp_path):
+def test_a_tilde_is_the_home_directory(variable, monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     variable("~/checkpoint")
     assert read_path("VALUE", default=tmp_path) == tmp_path / "checkpoint"
 
 
-def test_a_relative_path_starts_at_the_current_directory(variable, monkeypatch, tmp_path):
+def test_a_relative_path_is_below_the_current_directory(variable, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     variable("checkpoint")
     assert read_path("VALUE", default=tmp_path) == tmp_path / "checkpoint"
@@ -130,6 +130,6 @@ def test_an_unreadable_secret_key_file_is_refused(variable, tmp_path):
         read_secret_key("VALUE", file=tmp_path / "key")
 
 
-def test_a_secret_key_that_cannot_be_kept_asks_for_the_variable(variable, tmp_path):
+def test_a_secret_key_that_cannot_be_written_asks_for_the_variable(variable, tmp_path):
     with pytest.raises(ImproperlyConfigured, match="Set VALUE to a long random text"):
         read_secret_key("VALUE", file=tmp_path / "absent" / "key")

@@ -18,7 +18,7 @@ def test_nothing_inline_is_allowed(rf):
     assert "unsafe" not in policy(rf, status=200)
 
 
-def test_the_error_pages_for_developers_keep_their_styles(rf, settings):
+def test_debug_pages_keep_their_styles(rf, settings):
     settings.DEBUG = True
     assert policy(rf, status=500) is None
     assert policy(rf, status=200) is not None

@@ -1,4 +1,4 @@
-"""The servers as processes: gunicorn as `make run` starts it, and `runserver`."""
+"""Runs the servers as processes: gunicorn as in `make run`, and `runserver`."""
 
 import http.client
 import importlib
@@ -19,7 +19,7 @@ from tests.tiny import save_tiny_checkpoint
 
 ROOT = Path(__file__).resolve().parents[2]
 GUNICORN = ["-m", "gunicorn", "--config", "gunicorn.conf.py", "imagecaptioner.wsgi"]
-PATIENCE = 120  # seconds; importing torch takes a few, or many on a busy machine
+PATIENCE = 120  # seconds; on a busy machine, importing torch takes many
 
 
 def free_port():
@@ -47,7 +47,7 @@ def output_of_refused_start(checkpoint):
 
 
 class Visitor:
-    """A browser of few words: keeps the cookies and sends photographs, which are not kept."""
+    """A minimal browser: keeps cookies, and sends photographs that the site does not keep."""
 
     def __init__(self, port):
         self.port = port
@@ -99,7 +99,7 @@ def test_a_server_loads_the_model_at_its_start_and_captions(name, tmp_path, coff
     visitor = Visitor(port)
     try:
         _, page = visitor.wait()
-        shutil.rmtree(checkpoint)  # from here on it would be too late to load it
+        shutil.rmtree(checkpoint)  # the model is loaded by now, or never
         for address in re.findall(rb'(?:href|src)="(/static/[^"]+)"', page):
             assert visitor.get(address.decode())[0].status == 200
         response, page = visitor.send(coffee_jpeg)

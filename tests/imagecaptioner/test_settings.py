@@ -1,4 +1,4 @@
-"""Settings are read in a process of their own: they depend on its environment."""
+"""Reads the settings in a new process, since they depend on its environment."""
 
 import json
 import os
@@ -55,13 +55,13 @@ def test_pictures_are_kept_beside_the_project_or_where_the_environment_says(defa
     assert elsewhere["MEDIA_ROOT"] == "/srv/pictures"
 
 
-def test_the_api_serves_anybody_unless_the_environment_says_otherwise(defaults):
+def test_the_api_serves_anybody_unless_told_otherwise(defaults):
     assert defaults["API_ANONYMOUS"] is True
     closed = json.loads(read_settings(SECRET_KEY="x", API_ANONYMOUS="false").stdout)
     assert closed["API_ANONYMOUS"] is False
 
 
-def test_mail_goes_to_the_console_unless_there_is_a_server_for_it(defaults):
+def test_email_goes_to_the_console_unless_there_is_a_server(defaults):
     assert defaults["EMAIL_BACKEND"] == "django.core.mail.backends.console.EmailBackend"
     served = json.loads(read_settings(SECRET_KEY="x", EMAIL_HOST="mail.example.org").stdout)
     assert served["EMAIL_BACKEND"] == "django.core.mail.backends.smtp.EmailBackend"
@@ -69,7 +69,7 @@ def test_mail_goes_to_the_console_unless_there_is_a_server_for_it(defaults):
 
 
 def test_the_database_lets_several_threads_write(tmp_path):
-    """A reader that goes on to write does not fail because of another writer, and waits for it."""
+    """A transaction that reads and then writes waits for other writers, and does not fail."""
     script = """
 import sys, threading
 from django.conf import settings
@@ -108,7 +108,7 @@ with connection.cursor() as cursor:
     assert result.stdout == "100\nwal\n"
 
 
-def test_cookies_need_https_only_where_the_environment_says_so(defaults):
+def test_cookies_need_https_only_if_told_so(defaults):
     assert "CSRF_COOKIE_SECURE" not in defaults
     assert "SESSION_COOKIE_SECURE" not in defaults
     assert "SECURE_PROXY_SSL_HEADER" not in defaults
@@ -119,7 +119,7 @@ def test_cookies_need_https_only_where_the_environment_says_so(defaults):
 
 
 @pytest.mark.parametrize("name", ["DEBUG", "HTTPS", "LOG_LEVEL"])
-def test_a_value_that_makes_no_sense_stops_the_start(name):
+def test_an_invalid_value_stops_the_start(name):
     result = read_settings(SECRET_KEY="x", **{name: "perhaps"})
     assert result.returncode != 0
     assert f"ImproperlyConfigured: {name} must be" in result.stderr

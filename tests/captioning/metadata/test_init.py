@@ -1,4 +1,4 @@
-"""Descriptions in files, as other software reads them."""
+"""Descriptions in files, read by other software."""
 
 import io
 import struct
@@ -37,7 +37,7 @@ def xmp_descriptions(content):
 
 
 @pytest.mark.parametrize(("file_format", "mode", "options"), MODES)
-def test_others_read_the_description_and_the_same_pixels(coffee, file_format, mode, options):
+def test_pillow_reads_the_description_and_the_same_pixels(coffee, file_format, mode, options):
     content = encoded(coffee.resize((61, 41)).convert(mode), file_format, **options)
     changed = described(content, file_format, TEXT)
     assert xmp_descriptions(changed) == [TEXT, TEXT]
@@ -48,13 +48,13 @@ def test_others_read_the_description_and_the_same_pixels(coffee, file_format, mo
     assert before.tobytes() == after.tobytes()
 
 
-def test_a_jpeg_file_has_the_caption_of_iptc_too(coffee_jpeg):
+def test_a_jpeg_file_also_has_the_iptc_caption(coffee_jpeg):
     iptc = IptcImagePlugin.getiptcinfo(decoded(described(coffee_jpeg, "JPEG", TEXT)))
     assert iptc == {(1, 90): b"\x1b%G", (2, 120): TEXT.encode()}
 
 
 @pytest.mark.parametrize("file_format", CONTAINERS)
-def test_a_second_description_takes_the_place_of_the_first(coffee, file_format):
+def test_a_second_description_replaces_the_first(coffee, file_format):
     once = described(encoded(coffee, file_format), file_format, "The last.")
     twice = described(described(once, file_format, "A longer one."), file_format, "The last.")
     assert twice == once
@@ -80,13 +80,13 @@ def test_an_animation_keeps_its_frames(coffee, file_format):
 
 
 @pytest.mark.parametrize("file_format", CONTAINERS)
-def test_what_follows_the_picture_in_its_file_stays(coffee, file_format):
+def test_data_after_the_picture_stays(coffee, file_format):
     content = encoded(coffee, file_format) + b"a moving picture, perhaps"
     assert described(content, file_format, TEXT).endswith(b"a moving picture, perhaps")
 
 
 @pytest.mark.parametrize("file_format", CONTAINERS)
-def test_a_description_in_iptc_or_as_alt_text_alone_is_found(coffee, file_format):
+def test_a_description_only_in_iptc_or_the_alt_text_is_found(coffee, file_format):
     content = described(encoded(coffee, file_format), file_format, TEXT)
     content = content.replace(b"dc:description", b"dc:descriptioX")
     assert description_of(content, file_format) == TEXT
@@ -95,7 +95,7 @@ def test_a_description_in_iptc_or_as_alt_text_alone_is_found(coffee, file_format
 @pytest.mark.parametrize("file_format", CONTAINERS)
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
-def test_no_damage_raises_anything_but_a_sentence(file_format, data):
+def test_no_damage_raises_anything_but_a_metadata_error(file_format, data):
     image = Image.new("RGB", (8, 8), "red")
     content = bytearray(described(encoded(image, file_format), file_format, "Red."))
     for _ in range(data.draw(st.integers(1, 4))):

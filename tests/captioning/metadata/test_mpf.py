@@ -29,13 +29,13 @@ def test_all_pictures_of_a_file_are_still_found(several):
     assert frames(changed) == frames(several)
 
 
-def test_so_they_are_where_metadata_follow_the_index(several):
+def test_all_pictures_are_found_if_metadata_grow_after_the_index(several):
     changed = described(several, "JPEG", "Coffee.")
     segment = changed.index(SIGNATURE) - 4
     length = 2 + struct.unpack_from(">H", changed, segment + 2)[0]
     index = changed[segment : segment + length]
     first = changed.index(b"\xff\xe1", 2)
-    # Moved without correction, so that all that is found below is wrong by the same.
+    # The index moves without being corrected, so all places below are wrong by the same amount.
     moved = changed[:first] + index + changed[first:segment] + changed[segment + length :]
     longer = described(moved, "JPEG", "A cup of coffee on a table.")
     growth = len(longer) - len(moved)
@@ -56,13 +56,13 @@ def sizes(content):
 
 
 def places(content):
-    """Where the pictures after the first begin."""
+    """The offsets at which the pictures after the first begin."""
     index = content.index(SIGNATURE) + len(SIGNATURE)
     return [index + entry["DataOffset"] for entry in decoded(content).mpinfo[0xB002][1:]]
 
 
 @pytest.mark.parametrize("place", [4, 8, 12, 20, 24])
-def test_a_damaged_index_is_a_sentence_or_leads_to_no_damage_of_pixels(several, place):
+def test_a_damaged_index_is_refused_or_the_pixels_stay_intact(several, place):
     start = several.index(SIGNATURE) + place
     damaged = several[:start] + b"\xff\xff\xff\xff" + several[start + 4 :]
     try:

@@ -11,7 +11,7 @@ HEADER_END = 8 + 25
 
 
 def with_chunk(data):
-    """A PNG file with an iTXt chunk of XMP that goes on with the data."""
+    """A PNG file with an iTXt chunk of the XMP keyword and the data."""
     data = b"iTXt" + png.KEYWORD + data
     chunk = struct.pack(">I", len(data) - 4) + data + struct.pack(">I", zlib.crc32(data))
     content = blank_png(4, 4)
@@ -24,7 +24,7 @@ def test_a_compressed_packet_is_read_and_replaced():
     assert png.with_xmp(content, PACKET) == with_chunk(b"\0\0\0\0" + PACKET)
 
 
-def test_other_chunks_stay_as_they_are():
+def test_other_chunks_stay():
     assert png.with_xmp(blank_png(4, 4), PACKET) == with_chunk(b"\0\0\0\0" + PACKET)
 
 
@@ -38,12 +38,12 @@ def test_other_chunks_stay_as_they_are():
         b"\1\0\0\0" + zlib.compress(b" " * 17_000_000),
     ],
 )
-def test_a_damaged_or_hostile_packet_is_a_sentence(data):
+def test_a_damaged_or_hostile_packet_is_refused(data):
     with pytest.raises(MetadataError, match="This PNG file is damaged"):
         png.xmp_in(with_chunk(data))
 
 
 @pytest.mark.parametrize("end", [8, 20, 40, -1])
-def test_a_file_cut_short_is_a_sentence(end):
+def test_a_file_cut_short_is_refused(end):
     with pytest.raises(MetadataError, match="This PNG file is damaged"):
         png.with_xmp(blank_png(4, 4)[:end], PACKET)

@@ -16,7 +16,7 @@ def riff(*chunks):
 
 @pytest.mark.parametrize("lossless", [True, False])
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
-def test_the_header_is_the_one_that_libwebp_writes(coffee, lossless, mode):
+def test_the_header_equals_the_one_that_libwebp_writes(coffee, lossless, mode):
     image = coffee.resize((61, 41)).convert(mode)
     if mode == "RGBA":
         image.putpixel((0, 0), (1, 2, 3, 4))
@@ -52,6 +52,6 @@ def test_a_packet_of_an_odd_length_is_padded(coffee):
     ],
     ids=range(11),
 )
-def test_a_damaged_file_is_a_sentence(content):
+def test_a_damaged_file_is_refused(content):
     with pytest.raises(MetadataError, match="This WebP file is damaged"):
         webp.with_xmp(content, PACKET)

@@ -22,12 +22,12 @@ PACKET = b"""<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?>
 PADDED = PACKET.replace(b'<?xpacket end="w"?>', b" " * 2000 + b'<?xpacket end="w"?>') + b"\0"
 
 
-def test_the_former_description_is_read():
+def test_an_existing_description_is_read():
     assert xmp.description_in(PACKET) == "Old words."
     assert xmp.description_in(xmp.described(PADDED, "New words.")) == "New words."
 
 
-def test_no_packet_has_no_description():
+def test_without_a_packet_there_is_no_description():
     assert xmp.description_in(None) == ""
     assert xmp.description_in(xmp.EMPTY) == ""
 
@@ -48,7 +48,7 @@ def test_everything_else_stays():
     assert b"An attribute" not in changed
 
 
-def test_what_xml_cannot_hold_is_left_out():
+def test_characters_that_xml_cannot_hold_are_left_out():
     assert xmp.description_in(xmp.described(None, "a\x00b\ud800c\uffff")) == "abc"
 
 
@@ -78,6 +78,6 @@ FILE = BOMB.replace(b'<!ENTITY a "aaaaaaaaaa">', b'<!ENTITY a SYSTEM "file:///et
     ],
     ids=range(12),
 )
-def test_a_damaged_or_hostile_packet_is_a_sentence(packet):
+def test_a_damaged_or_hostile_packet_is_refused(packet):
     with pytest.raises(MetadataError, match=r"^The XMP metadata of this file is damaged.*\.$"):
         xmp.described(packet or b"\0", "New words.")
