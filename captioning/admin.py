@@ -14,10 +14,10 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from captioning import library
-from captioning.library_views import file_response
+from captioning.library import services
+from captioning.library.queries import find_pictures
+from captioning.library.views import file_response
 from captioning.models import Checkpoint, Owner, Picture
-from captioning.search import search
 
 admin.site.site_header = admin.site.site_title = "Image Captioner"
 
@@ -85,11 +85,11 @@ class PictureAdmin(admin.ModelAdmin):
         self, request: HttpRequest, queryset: QuerySet[Picture], search_term: str
     ) -> tuple[QuerySet[Picture], bool]:
         """Search as the gallery does."""
-        return search(queryset, search_term), False
+        return find_pictures(queryset, search_term), False
 
     def save_model(self, request: HttpRequest, obj: Picture, form: ModelForm, change: bool) -> None:
         """Keep the correction as if its owner had written it."""
-        library.correct(obj, obj.correction)
+        services.correct(obj, obj.correction)
 
     def get_urls(self) -> list[URLPattern]:
         """Add the files of a picture, which have no other address for who does not own it."""

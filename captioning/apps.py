@@ -10,4 +10,5 @@ class CaptioningConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the system checks and signals, which Django finds by their import."""
-        from captioning import checks, signals  # noqa: F401, PLC0415
+        from captioning import checks  # noqa: F401, PLC0415
+        from captioning.library import signals  # noqa: F401, PLC0415

@@ -2,7 +2,9 @@
 
 from django.urls import path
 
-from captioning import export_views, library_views, views
+from captioning import views
+from captioning.library import export_views
+from captioning.library import views as library_views
 
 app_name = "captioning"
 urlpatterns = [

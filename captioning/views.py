@@ -11,11 +11,12 @@ from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.views.decorators.http import require_http_methods, require_safe
 
-from captioning import engine, library
+from captioning import engine
 from captioning.forms import DecodingForm, PhotographForm
+from captioning.library import services
+from captioning.library.owners import owner_of, remember_visitor
 from captioning.markdown import render_markdown
 from captioning.models import Picture
-from captioning.owners import owner_of, remember_visitor
 from captioning.renditions import jpeg_data_uri, shown_copy
 
 logger = logging.getLogger(__name__)
@@ -66,12 +67,12 @@ def model_card(request: HttpRequest) -> HttpResponse:
 
 def _keep(request: HttpRequest, form: PhotographForm) -> Picture:
     """Keep the photograph of a valid form with its caption; raises EngineError."""
-    return library.keep(owner_of(request), form.cleaned_data["photograph"], form.decoding)
+    return services.keep(owner_of(request), form.cleaned_data["photograph"], form.decoding)
 
 
 def _caption(form: PhotographForm) -> dict[str, Any]:
     """Caption the photograph of a valid form; raises EngineError."""
-    return library.describe(form.cleaned_data["photograph"], form.decoding)
+    return services.describe(form.cleaned_data["photograph"], form.decoding)
 
 
 def _result(form: PhotographForm, caption: dict[str, Any]) -> dict[str, Any]:

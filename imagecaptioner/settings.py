@@ -57,7 +57,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "captioning.owners.visitor_cookie",
+    "captioning.library.owners.visitor_cookie",
 ]
 ROOT_URLCONF = "imagecaptioner.urls"
 WSGI_APPLICATION = "imagecaptioner.wsgi.application"

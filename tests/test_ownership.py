@@ -9,10 +9,10 @@ from django.test import Client
 from django.urls import URLPattern, get_resolver
 from django.urls.converters import IntConverter, PathConverter
 
-from captioning import library
+from captioning.library import services
 from captioning.models import Picture
 from tests.captioning.api.calls import program_of
-from tests.captioning.kept import kept_files
+from tests.captioning.library.kept import kept_files
 
 pytestmark = pytest.mark.django_db
 
@@ -56,7 +56,7 @@ def owner(request, coffee_jpeg):
     """The browser of somebody with a corrected picture."""
     client = visitor() if request.param == "visitor" else account("alice")
     upload(client, coffee_jpeg)
-    library.correct(Picture.objects.get(), SECRET)
+    services.correct(Picture.objects.get(), SECRET)
     return client
 
 

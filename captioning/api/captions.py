@@ -12,15 +12,16 @@ from ninja import Query, Router
 from ninja.responses import Status
 from PIL import Image
 
-from captioning import library, models
+from captioning import models
 from captioning.api import schemas
 from captioning.api.attention_image import draw_attention
 from captioning.api.openapi import json_body, may_fail, photographs_body
 from captioning.api.problems import ProblemError, photograph_problem
 from captioning.api.submissions import Submission, read_json, read_submission
 from captioning.forms import PhotographField
-from captioning.owners import owner_of, pictures_of
-from captioning.search import search
+from captioning.library import services
+from captioning.library.owners import owner_of, pictures_of
+from captioning.library.queries import find_pictures
 
 BAD_BODY = ("malformed_request", "too_large", "unsupported_media_type", "invalid_parameters")
 BAD_PHOTOGRAPH = tuple(
@@ -55,7 +56,7 @@ def make_captions(request: HttpRequest) -> dict[str, Any]:
 )
 def list_captions(request: HttpRequest, query: Query[schemas.CaptionsQuery]) -> dict[str, Any]:
     """List the pictures of the caller whose description has all words of `q`, in any form."""
-    found = search(pictures_of(request), query.q)
+    found = find_pictures(pictures_of(request), query.q)
     start = (query.page - 1) * query.page_size
     return {
         "count": found.count(),
@@ -83,7 +84,7 @@ def read_caption(request: HttpRequest, pk: int) -> dict[str, Any]:
 def correct_caption(request: HttpRequest, pk: int) -> dict[str, Any]:
     """Put a correction beside the model's caption; an empty one takes it away."""
     picture = _own_picture(request, pk)
-    library.correct(picture, read_json(request, schemas.Correction).correction)
+    services.correct(picture, read_json(request, schemas.Correction).correction)
     return _with_caption(picture)
 
 
@@ -94,7 +95,7 @@ def correct_caption(request: HttpRequest, pk: int) -> dict[str, Any]:
 )
 def delete_caption(request: HttpRequest, pk: int) -> Status[None]:
     """Delete a picture, all that was said of it, and its files."""
-    library.delete(_own_picture(request, pk))
+    services.delete(_own_picture(request, pk))
     return Status(204, None)
 
 
@@ -129,8 +130,8 @@ def _result(request: HttpRequest, submission: Submission, file: File[bytes]) -> 
             raise problem from error
         return result | {"problem": problem.data}
     if not submission.keep:
-        return result | {"caption": library.describe(photograph, submission.decoding)}
-    picture = library.keep(owner_of(request), photograph, submission.decoding)
+        return result | {"caption": services.describe(photograph, submission.decoding)}
+    picture = services.keep(owner_of(request), photograph, submission.decoding)
     return result | {"id": picture.pk, "caption": picture.caption.data}
 
 

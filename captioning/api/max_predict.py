@@ -13,11 +13,12 @@ from django.http.multipartparser import MultiPartParserError
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
-from captioning import engine, library
+from captioning import engine
 from captioning.api.authentication import is_served
 from captioning.api.problems import ProblemError, problem_of
 from captioning.engine import EngineError
 from captioning.forms import PhotographField
+from captioning.library import services
 from pytorch.files.photographs import Photograph
 
 PREDICTIONS = 3
@@ -48,7 +49,7 @@ def _captions(photograph: Photograph) -> list[dict[str, Any]]:
     """The best captions, most probable first. Raises EngineError."""
     own_beam_size = engine.served_model().beam_size
     decoding = engine.Decoding(beam_size=max(own_beam_size, PREDICTIONS), candidates=PREDICTIONS)
-    caption = library.describe(photograph, decoding)
+    caption = services.describe(photograph, decoding)
     best_first = [caption, *caption["candidates"]]
     return sorted(best_first, key=lambda each: each["probability"], reverse=True)
 

@@ -15,8 +15,8 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 from pydantic.json_schema import WithJsonSchema
 
 from captioning.forms import DEFAULT_TOP_P, MAX_CORRECTION, DecodingForm, PhotographForm
-from captioning.library_views import PICTURES_PER_PAGE
-from captioning.search import MAX_QUERY
+from captioning.library.queries import MAX_QUERY
+from captioning.library.views import PICTURES_PER_PAGE
 
 MAX_PHOTOGRAPHS = 20
 MAX_PICTURES_PER_PAGE = 100

@@ -1,4 +1,4 @@
-"""The full-text index of `captioning.search`."""
+"""The full-text index of `captioning.library.queries`."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

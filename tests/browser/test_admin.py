@@ -4,7 +4,7 @@ from django.contrib.auth.models import User
 from playwright.sync_api import expect
 
 from tests.browser.conftest import violations
-from tests.captioning.kept import keep, visitor
+from tests.captioning.library.kept import keep, visitor
 
 
 def test_axe_finds_no_violation(open_page, coffee_jpeg):

@@ -4,10 +4,10 @@ import pytest
 from django.contrib.auth.models import User
 from playwright.sync_api import expect
 
+from captioning.library.owners import owner_of_account
 from captioning.models import Picture
-from captioning.owners import owner_of_account
 from tests.browser.conftest import violations
-from tests.captioning.kept import keep
+from tests.captioning.library.kept import keep
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from captioning.metadata import description_of
 from tests.browser.conftest import sign_up
-from tests.captioning.kept import keep, visitor
+from tests.captioning.library.kept import keep, visitor
 
 
 @pytest.fixture

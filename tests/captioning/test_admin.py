@@ -2,9 +2,9 @@
 
 import pytest
 
-from captioning import library
+from captioning.library import services
 from captioning.models import Caption, Checkpoint, Owner, Picture
-from tests.captioning.kept import keep, kept_files, visitor
+from tests.captioning.library.kept import keep, kept_files, visitor
 from tests.captioning.pictures import decoded, encoded
 
 pytestmark = pytest.mark.django_db
@@ -21,7 +21,7 @@ def picture(coffee_jpeg):
 def corrected(picture, coffee):
     """Another picture, corrected."""
     other = keep(picture.owner, encoded(coffee.rotate(90), "PNG"), "other.png")
-    library.correct(other, "Cups on <b>tables</b>.")
+    services.correct(other, "Cups on <b>tables</b>.")
     return other
 
 

@@ -14,7 +14,7 @@ from captioning import engine
 from captioning.models import Picture
 from captioning.templatetags.captions import odds, percent, shown_word
 from pytorch.files.photographs import open_photograph
-from tests.captioning.kept import kept_files
+from tests.captioning.library.kept import kept_files
 from tests.captioning.pictures import (
     HEIC,
     blank_png,

@@ -9,9 +9,10 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 
-from captioning.exports import File
+from captioning.library.exports import File
+from captioning.library.queries import corrected
+from captioning.library.training_set import training_set
 from captioning.models import Picture
-from captioning.training_set import corrected, training_set
 
 
 class Command(BaseCommand):

@@ -7,7 +7,7 @@ from captioning.caption_data import caption_data
 from captioning.engine import Decoding, EngineError
 from captioning.models import Caption, Picture
 from tests.captioning.api.calls import CAPTIONS, problem, program_of, send, send_json
-from tests.captioning.kept import kept_files
+from tests.captioning.library.kept import kept_files
 from tests.captioning.pictures import PDF, decoded, difference, encoded
 
 pytestmark = pytest.mark.django_db

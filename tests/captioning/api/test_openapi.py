@@ -14,10 +14,10 @@ from hypothesis import strategies
 from schemathesis import GenerationMode
 
 from accounts.tokens import make_token
-from captioning import owners
 from captioning.api.urls import api
 from captioning.forms import DecodingForm
-from tests.captioning.kept import keep
+from captioning.library import owners
+from tests.captioning.library.kept import keep
 from tests.photographs import jpegs
 
 pytestmark = pytest.mark.django_db

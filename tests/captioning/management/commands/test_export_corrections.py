@@ -6,11 +6,11 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from PIL import Image
 
-from captioning import library
-from captioning.owners import owner_of_account
+from captioning.library import services
+from captioning.library.owners import owner_of_account
 from pytorch.data.datasets import load_dataset
 from pytorch.model.checkpoint import load_captioner
-from tests.captioning.kept import keep, visitor
+from tests.captioning.library.kept import keep, visitor
 from tests.captioning.pictures import encoded
 from tests.photographs import photographs
 
@@ -24,7 +24,7 @@ def _kept(engine_with_tiny_checkpoint):
     owners = [alice, alice, bob, visitor()]
     for owner, photograph in zip(owners, photographs(), strict=True):
         picture = keep(owner, encoded(photograph.resize((60, 40)), "PNG"))
-        library.correct(picture, f"Said by {owner.account or 'a visitor'}.")
+        services.correct(picture, f"Said by {owner.account or 'a visitor'}.")
 
 
 def export(output, *options):
@@ -109,7 +109,7 @@ def test_a_checkpoint_is_fine_tuned_on_corrections(tmp_path, settings, tiny_chec
             ((0, 0, shade), "a small person sits in snow"),
         ):
             picture = keep(owner, encoded(Image.new("RGB", (60, 40), colour), "PNG"))
-            library.correct(picture, f"{text} today")
+            services.correct(picture, f"{text} today")
     export(tmp_path / "set", "--account", "dora")
     options = {"epochs": 6, "learning_rate": 0.02, "ema_decay": 0.5, "batch_size": 4}
     lines = fine_tune(tiny_checkpoint, tmp_path, **options)

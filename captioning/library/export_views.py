@@ -9,10 +9,10 @@ from django.http import HttpRequest, StreamingHttpResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from captioning.exports import csv_rows, described_files, json_rows, zip_parts
-from captioning.library_views import searched
+from captioning.library.exports import csv_rows, described_files, json_rows, zip_parts
+from captioning.library.training_set import training_set
+from captioning.library.views import searched
 from captioning.models import Picture
-from captioning.training_set import training_set
 
 Parts = Iterator[str] | Iterator[bytes]
 

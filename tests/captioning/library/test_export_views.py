@@ -9,12 +9,12 @@ import pytest
 from django.test import Client
 from PIL import Image
 
-from captioning import library, library_views
-from captioning.export_views import EXPORTS
+from captioning.library import services, views
+from captioning.library.export_views import EXPORTS
 from captioning.metadata import description_of
-from tests.captioning.kept import keep, visitor
+from tests.captioning.library.kept import keep, visitor
+from tests.captioning.library.test_views import client_of, copies
 from tests.captioning.pictures import encoded
-from tests.captioning.test_library_views import client_of, copies
 
 pytestmark = pytest.mark.django_db
 
@@ -45,8 +45,8 @@ def test_an_export_is_only_read(client, name):
 
 
 def test_an_export_has_what_is_found_on_all_pages(client, picture):
-    library.correct(picture, "A cup of coffee.")
-    copies(picture, 2 * library_views.PICTURES_PER_PAGE)
+    services.correct(picture, "A cup of coffee.")
+    copies(picture, 2 * views.PICTURES_PER_PAGE)
     found = json.loads(client.get("/export/pictures.json", {"q": "cups", "page": 3}).getvalue())
     assert [row["description"] for row in found] == ["A cup of coffee."]
     rows = client.get("/export/pictures.csv").getvalue().decode("utf-8-sig")
@@ -62,7 +62,7 @@ def test_the_pictures_come_with_their_descriptions(client, picture):
 
 def test_the_training_set_has_the_corrected_ones(client, picture, coffee):
     keep(picture.owner, encoded(coffee.rotate(90), "PNG"))
-    library.correct(picture, "A cup of coffee.")
+    services.correct(picture, "A cup of coffee.")
     content = client.get("/export/training-set.zip").getvalue()
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         assert sorted(archive.namelist()) == [f"Images/{picture.pixel_hash}.jpg", "captions.csv"]
@@ -71,7 +71,7 @@ def test_the_training_set_has_the_corrected_ones(client, picture, coffee):
 def test_the_gallery_links_to_exports_of_what_it_shows(client, picture):
     html = client.get("/pictures").text
     assert "training-set.zip" not in html
-    library.correct(picture, "A cup of coffee.")
+    services.correct(picture, "A cup of coffee.")
     html = client.get("/pictures", {"q": "cup", "page": 1}).text
     for name in EXPORTS:
         assert f'href="/export/{name}?q=cup"' in html
@@ -79,7 +79,7 @@ def test_the_gallery_links_to_exports_of_what_it_shows(client, picture):
 
 @pytest.mark.parametrize("name", EXPORTS)
 def test_others_get_nothing_of_it(picture, name):
-    library.correct(picture, "A cup of coffee.")
+    services.correct(picture, "A cup of coffee.")
     others = keep(visitor(), encoded(Image.new("RGB", (8, 8)), "PNG"), "nothing.png")
     content = client_of(others.owner).get(f"/export/{name}").getvalue()
     empty = Client().get(f"/export/{name}").getvalue()

@@ -12,14 +12,14 @@ from django.db.models.signals import post_delete
 from django.dispatch import receiver
 from django.http import HttpRequest
 
-from captioning import library, owners
+from captioning.library import owners, services
 from captioning.models import Picture
 
 
 @receiver(post_delete, sender=Picture)
 def delete_files(instance: Picture, **_: Any) -> None:
     """Delete the files once the row is gone for good, however it was deleted."""
-    transaction.on_commit(partial(library.delete_files, instance))
+    transaction.on_commit(partial(services.delete_files, instance))
 
 
 @receiver(user_logged_in)

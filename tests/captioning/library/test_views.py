@@ -1,16 +1,15 @@
 """The views of the library, as a visitor's browser asks them."""
 
 import re
-import uuid
 
 import pytest
 from django.core.signing import get_cookie_signer
 from django.test import Client
 from django.utils.html import escape
 
-from captioning import library, library_views, owners
+from captioning.library import owners, services, views
 from captioning.models import Owner, Picture
-from tests.captioning.kept import keep, kept_files, visitor
+from tests.captioning.library.kept import keep, kept_files, visitor, without_files
 from tests.captioning.pictures import decoded, encoded
 
 pytestmark = pytest.mark.django_db
@@ -45,14 +44,7 @@ def shown_text(html):
 def copies(picture, number):
     """More pictures of the owner, without files."""
     for _ in range(number):
-        Picture.objects.create(
-            owner=picture.owner,
-            pixel_hash=uuid.uuid4().hex,
-            format="JPEG",
-            width=300,
-            height=200,
-            sentence="A copy.",
-        )
+        without_files(picture.owner, "A copy.")
 
 
 def test_the_gallery_shows_the_pictures_with_their_descriptions(client, picture):
@@ -68,9 +60,9 @@ def test_thumbnails_are_lazy_and_sized(client, picture):
 
 
 def test_the_newest_pictures_come_on_the_first_page(client, picture):
-    copies(picture, 2 * library_views.PICTURES_PER_PAGE)
+    copies(picture, 2 * views.PICTURES_PER_PAGE)
     first, second, third = (client.get("/pictures", {"page": page}).text for page in (1, 2, 3))
-    assert first.count("<li>") == second.count("<li>") == library_views.PICTURES_PER_PAGE
+    assert first.count("<li>") == second.count("<li>") == views.PICTURES_PER_PAGE
     assert url(picture) not in first
     assert f'<a href="{url(picture)}">' in third
     assert 'rel="next" href="?page=2"' in first
@@ -83,7 +75,7 @@ def test_a_page_that_is_not_there_becomes_one_that_is(client, page):
 
 
 def test_a_search_shows_what_it_finds_with_the_matches_marked(client, picture, coffee):
-    library.correct(picture, "A cup of <b>coffee</b>.")
+    services.correct(picture, "A cup of <b>coffee</b>.")
     other = keep(picture.owner, encoded(coffee, "PNG"))
     html = client.get("/pictures", {"q": "cups"}).text
     assert "A <mark>cup</mark> of &lt;b&gt;coffee&lt;/b&gt;." in html
@@ -91,7 +83,7 @@ def test_a_search_shows_what_it_finds_with_the_matches_marked(client, picture, c
 
 
 def test_pages_of_a_search_keep_the_query(client, picture):
-    copies(picture, library_views.PICTURES_PER_PAGE + 1)
+    copies(picture, views.PICTURES_PER_PAGE + 1)
     assert 'href="?q=copy&amp;page=2"' in client.get("/pictures", {"q": "copy"}).text
 
 
@@ -130,7 +122,7 @@ def test_a_correction_is_kept_and_shown_beside_the_caption(client, picture):
 
 
 def test_an_empty_correction_brings_the_models_caption_back(client, picture):
-    library.correct(picture, "Coffee")
+    services.correct(picture, "Coffee")
     response = client.post(url(picture, "/correct"), {"correction": ""}, follow=True)
     assert "caption is back" in response.text
     picture.refresh_from_db()
@@ -173,7 +165,7 @@ def test_a_shared_picture_is_seen_by_anyone_who_has_the_link(client, picture, co
 
 
 def test_a_shared_picture_tells_nothing_of_its_owner(client, picture):
-    library.correct(picture, "Coffee")
+    services.correct(picture, "Coffee")
     address = shared_address(client.post(url(picture, "/share"), follow=True).text)
     page, file = Client().get(address), Client().get(f"{address}/shown.jpg")
     told = page.text + str(page.headers) + str(file.headers)
@@ -212,7 +204,7 @@ def test_files_are_kept_by_the_owners_browser_alone_and_asked_for_again(client, 
     assert response.headers["Content-Security-Policy"].startswith("default-src 'none'")
     again = client.get(address, headers={"If-None-Match": response.headers["ETag"]})
     assert (again.status_code, again.content) == (304, b"")
-    library.delete(picture)
+    services.delete(picture)
     gone = client.get(address, headers={"If-None-Match": response.headers["ETag"]})
     assert gone.status_code == 404
 

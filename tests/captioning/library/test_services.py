@@ -6,10 +6,11 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from PIL import Image
 
-from captioning import engine, library
+from captioning import engine
+from captioning.library import services
 from captioning.models import Caption, Checkpoint, Picture
 from pytorch.files.photographs import open_photograph
-from tests.captioning.kept import keep, kept_files, visitor
+from tests.captioning.library.kept import keep, kept_files, visitor
 from tests.captioning.pictures import decoded, difference, encoded, photograph_of
 
 pytestmark = pytest.mark.django_db
@@ -171,12 +172,12 @@ def test_the_same_picture_sent_twice_at_once_is_kept_once(coffee_jpeg):
 def test_the_slower_of_two_requests_gets_the_picture_of_the_faster(coffee_jpeg, picture):
     """On PostgreSQL both may find that the picture is not there yet."""
     photograph = open_photograph(SimpleUploadedFile("photo.jpg", coffee_jpeg))
-    assert library._store(picture.owner, photograph) == picture
+    assert services._store(picture.owner, photograph) == picture
     assert len(kept_files()) == 3
 
 
 def test_a_correction_stands_beside_the_caption(picture):
-    library.correct(picture, "  A\x00cup\n of coffee. ")
+    services.correct(picture, "  A\x00cup\n of coffee. ")
     picture.refresh_from_db()
     assert picture.correction == picture.description == "A cup of coffee."
     assert picture.corrected is not None
@@ -184,42 +185,42 @@ def test_a_correction_stands_beside_the_caption(picture):
 
 
 def test_the_description_is_known_at_once(picture):
-    library.correct(picture, "A cup of coffee.")
+    services.correct(picture, "A cup of coffee.")
     assert picture.description == "A cup of coffee."
 
 
 def test_an_empty_correction_brings_the_caption_back(picture):
-    library.correct(picture, "A cup of coffee.")
-    library.correct(picture, " ")
+    services.correct(picture, "A cup of coffee.")
+    services.correct(picture, " ")
     assert (picture.correction, picture.corrected) == ("", None)
     assert picture.description == picture.sentence
 
 
 def test_a_correction_survives_another_caption(switch_checkpoint, coffee_jpeg, picture):
-    library.correct(picture, "A cup of coffee.")
+    services.correct(picture, "A cup of coffee.")
     switch_checkpoint()
     assert keep(picture.owner, coffee_jpeg).description == "A cup of coffee."
 
 
 def test_a_deleted_picture_leaves_no_rows_and_no_files(picture, django_capture_on_commit_callbacks):
     with django_capture_on_commit_callbacks(execute=True):
-        library.delete(picture)
+        services.delete(picture)
     assert not Picture.objects.exists()
     assert not Caption.objects.exists()
     assert kept_files() == []
 
 
 def test_a_shared_link_is_long_and_stays_the_same(picture):
-    token = library.share(picture)
+    token = services.share(picture)
     assert len(token) >= 43  # 32 random bytes
-    assert library.share(picture) == token
+    assert services.share(picture) == token
     picture.refresh_from_db()
     assert picture.share_token == token
 
 
 def test_a_revoked_link_is_never_given_again(picture):
-    former = library.share(picture)
-    library.revoke(picture)
+    former = services.share(picture)
+    services.revoke(picture)
     picture.refresh_from_db()
     assert picture.share_token is None
-    assert library.share(picture) != former
+    assert services.share(picture) != former

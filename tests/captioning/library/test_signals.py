@@ -2,9 +2,9 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from captioning import owners
+from captioning.library import owners
 from captioning.models import Picture
-from tests.captioning.kept import keep, kept_files, visitor
+from tests.captioning.library.kept import keep, kept_files, visitor
 
 pytestmark = pytest.mark.django_db
 

@@ -3,11 +3,11 @@ import io
 
 import pytest
 
-from captioning import library
+from captioning.library import services
+from captioning.library.training_set import splits, training_set
 from captioning.models import Picture
-from captioning.training_set import splits, training_set
 from pytorch.data.datasets import load_dataset
-from tests.captioning.kept import keep, visitor
+from tests.captioning.library.kept import keep, visitor
 from tests.captioning.pictures import decoded, encoded
 from tests.photographs import photographs
 
@@ -18,7 +18,7 @@ def pictures(db, coffee_jpeg):
     owner = visitor()
     kept = [keep(owner, encoded(photograph, "PNG")) for photograph in photographs()]
     for picture, text in zip(kept, ["An astronaut.", "A cat, asleep.", "=Coffee"], strict=False):
-        library.correct(picture, text)
+        services.correct(picture, text)
     return kept
 
 
@@ -44,7 +44,7 @@ def test_the_training_reads_the_corrections_and_nothing_else(pictures, tmp_path)
 
 def test_images_are_copies_without_metadata_or_names(db, coffee, tmp_path):
     picture = keep(visitor(), encoded(coffee, "JPEG", comment=b"secret"), "secret.jpg")
-    library.correct(picture, "Coffee.")
+    services.correct(picture, "Coffee.")
     files = dict(training_set(Picture.objects.all()))
     assert list(files) == [f"Images/{picture.pixel_hash}.jpg", "captions.csv"]
     image = files[f"Images/{picture.pixel_hash}.jpg"]
@@ -54,7 +54,7 @@ def test_images_are_copies_without_metadata_or_names(db, coffee, tmp_path):
 
 def test_one_picture_of_several_people_is_one_image_with_several_captions(pictures, coffee):
     other = keep(visitor(), encoded(coffee, "WEBP", lossless=True))
-    library.correct(other, "A cup.")
+    services.correct(other, "A cup.")
     files = list(training_set(Picture.objects.all()))
     assert len(files) == 4
     table = csv.DictReader(io.StringIO(files[-1][1].decode(), newline=""))

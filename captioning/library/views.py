@@ -15,12 +15,11 @@ from django.utils.cache import get_conditional_response, patch_cache_control
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from captioning import library
 from captioning.forms import CorrectionForm
+from captioning.library import services
+from captioning.library.owners import pictures_of
+from captioning.library.queries import MAX_QUERY, corrected, find_pictures
 from captioning.models import Picture
-from captioning.owners import pictures_of
-from captioning.search import MAX_QUERY, search
-from captioning.training_set import corrected
 
 PICTURES_PER_PAGE = 24
 
@@ -57,7 +56,7 @@ def correct(request: HttpRequest, pk: int) -> HttpResponse:
     form = CorrectionForm(request.POST)
     if not form.is_valid():
         return _picture_page(request, picture, form, status=400)
-    library.correct(picture, form.cleaned_data["correction"])
+    services.correct(picture, form.cleaned_data["correction"])
     messages.success(
         request,
         "Correction saved." if picture.correction else "The model's caption is back.",
@@ -72,7 +71,7 @@ def delete(request: HttpRequest, pk: int) -> HttpResponse:
     picture = _own_picture(request, pk)
     if request.method != "POST":
         return render(request, "captioning/delete.html", {"picture": picture})
-    library.delete(picture)
+    services.delete(picture)
     messages.success(request, "Picture deleted.")
     return redirect("captioning:gallery")
 
@@ -81,7 +80,7 @@ def delete(request: HttpRequest, pk: int) -> HttpResponse:
 def share(request: HttpRequest, pk: int) -> HttpResponse:
     """Make a link that shows the picture to anyone."""
     picture = _own_picture(request, pk)
-    library.share(picture)
+    services.share(picture)
     messages.success(request, "Link created. Anyone who has it can see this picture.")
     return redirect(picture)
 
@@ -90,7 +89,7 @@ def share(request: HttpRequest, pk: int) -> HttpResponse:
 def revoke(request: HttpRequest, pk: int) -> HttpResponse:
     """Take the link away."""
     picture = _own_picture(request, pk)
-    library.revoke(picture)
+    services.revoke(picture)
     messages.success(request, "Link revoked. It no longer works.")
     return redirect(picture)
 
@@ -124,7 +123,7 @@ def shared_file(request: HttpRequest, token: str) -> HttpResponseBase:
 def searched(request: HttpRequest) -> tuple[QuerySet[Picture], str]:
     """Return those of the request's pictures that its query finds, and the query."""
     query = request.GET.get("q", "")[:MAX_QUERY].strip()
-    return search(pictures_of(request), query), query
+    return find_pictures(pictures_of(request), query), query
 
 
 def _own_picture(request: HttpRequest, pk: int) -> Picture:

@@ -6,9 +6,9 @@ from django.core.signing import get_cookie_signer
 from django.db import IntegrityError
 from django.http import HttpResponse
 
-from captioning import library, owners
+from captioning.library import owners, services
 from captioning.models import Owner, Picture
-from tests.captioning.kept import keep, kept_files, visitor
+from tests.captioning.library.kept import keep, kept_files, visitor
 from tests.captioning.pictures import encoded
 
 pytestmark = pytest.mark.django_db
@@ -125,8 +125,8 @@ def test_what_only_the_visitors_copy_has_moves_to_the_accounts(
     kept = keep(owners.owner_of_account(account), coffee_jpeg)
     switch_checkpoint()
     picture = keep(visitor(), coffee_jpeg)
-    library.correct(picture, "A cup of coffee.")
-    token = library.share(picture)
+    services.correct(picture, "A cup of coffee.")
+    token = services.share(picture)
     with django_capture_on_commit_callbacks(execute=True):
         give(rf, picture.owner.visitor, account)
     assert Picture.objects.get() == kept
@@ -140,11 +140,11 @@ def test_what_only_the_visitors_copy_has_moves_to_the_accounts(
 
 def test_what_the_accounts_copy_has_stays(rf, account, coffee, coffee_jpeg):
     kept = keep(owners.owner_of_account(account), coffee_jpeg)
-    library.correct(kept, "A cup of coffee.")
-    token = library.share(kept)
+    services.correct(kept, "A cup of coffee.")
+    token = services.share(kept)
     picture = keep(visitor(), coffee_jpeg)
-    library.correct(picture, "A mug.")
-    library.share(picture)
+    services.correct(picture, "A mug.")
+    services.share(picture)
     new = keep(picture.owner, encoded(coffee, "PNG"))
     give(rf, picture.owner.visitor, account)
     kept.refresh_from_db()

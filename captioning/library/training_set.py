@@ -6,15 +6,11 @@ from collections.abc import Iterable, Iterator
 
 from django.db.models import QuerySet
 
-from captioning.exports import ROWS_AT_A_TIME, File, content_of, csv_line
+from captioning.library.exports import ROWS_AT_A_TIME, File, content_of, csv_line
+from captioning.library.queries import corrected
 from captioning.models import Picture
 
 DEV_SHARE = 5  # one picture of so many
-
-
-def corrected(pictures: QuerySet[Picture]) -> QuerySet[Picture]:
-    """Return those of the pictures that a person corrected."""
-    return pictures.exclude(correction="")
 
 
 def training_set(pictures: QuerySet[Picture]) -> Iterator[File]:

@@ -5,11 +5,11 @@ import zipfile
 
 import pytest
 
-from captioning import library
-from captioning.exports import COLUMNS, csv_rows, described_files, json_rows, zip_parts
+from captioning.library import services
+from captioning.library.exports import COLUMNS, csv_rows, described_files, json_rows, zip_parts
 from captioning.metadata import description_of, xmp
 from captioning.models import Picture
-from tests.captioning.kept import keep, kept_files, visitor
+from tests.captioning.library.kept import keep, kept_files, visitor, without_files
 from tests.captioning.pictures import decoded, encoded
 
 pytestmark = pytest.mark.django_db
@@ -28,20 +28,12 @@ def table():
     return list(csv.DictReader(io.StringIO("".join(csv_rows(everything())), newline="")))
 
 
-def described(name, sentence="A copy.", **fields):
-    """A row without files."""
-    number = str(Picture.objects.count())
-    size = {"format": "JPEG", "width": 1, "height": 1}
-    values = {"pixel_hash": number, "name": name, "sentence": sentence} | size | fields
-    return Picture.objects.create(owner=visitor(), **values)
-
-
 def archive():
     return zipfile.ZipFile(io.BytesIO(b"".join(zip_parts(described_files(everything())))))
 
 
 def test_a_table_tells_all_that_is_said_of_a_picture(picture):
-    library.correct(picture, "Coffee, with “foam”.")
+    services.correct(picture, "Coffee, with “foam”.")
     text = "".join(csv_rows(everything()))
     assert text.startswith("\ufeff" + ",".join(COLUMNS) + "\r\n")
     [row] = csv.DictReader(io.StringIO(text[1:], newline=""))
@@ -62,7 +54,7 @@ def test_a_table_tells_all_that_is_said_of_a_picture(picture):
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
 def test_no_cell_is_a_formula(start):
     formula = f'{start}HYPERLINK("http://evil.example", "x")'
-    described(formula, formula, correction=formula)
+    without_files(visitor(), formula, name=formula, correction=formula)
     [row] = table()
     name = row["\ufeffname"]
     assert {name, *(row[key] for key in ("caption", "correction", "description"))} == {
@@ -71,14 +63,14 @@ def test_no_cell_is_a_formula(start):
 
 
 def test_json_has_the_values_as_they_are():
-    described("=1.jpg", "Café.")
+    without_files(visitor(), "Café.", name="=1.jpg")
     rows = "".join(json_rows(everything()))
     assert "Café" in rows
     [row] = json.loads(rows)
     assert (row["name"], row["caption"], row["width"], row["corrected"], row["model"]) == (
         "=1.jpg",
         "Café.",
-        1,
+        300,
         None,
         None,
     )
@@ -87,8 +79,8 @@ def test_json_has_the_values_as_they_are():
 
 def test_json_of_several_and_of_none_is_a_list():
     assert json.loads("".join(json_rows(everything()))) == []
-    described("1.jpg")
-    described("2.jpg")
+    without_files(visitor(), "A copy.", name="1.jpg")
+    without_files(visitor(), "A copy.", name="2.jpg")
     assert [row["name"] for row in json.loads("".join(json_rows(everything())))] == [
         "2.jpg",
         "1.jpg",
@@ -111,7 +103,7 @@ def test_tables_ask_the_database_once(picture, coffee, django_assert_num_queries
 def test_a_zip_holds_the_originals_described_by_the_correction(coffee, file_format):
     content = encoded(coffee, file_format)
     picture = keep(visitor(), content, "cup")
-    library.correct(picture, "Café.")
+    services.correct(picture, "Café.")
     files = archive()
     [name] = files.namelist()
     assert description_of(files.read(name), file_format) == "Café."
@@ -169,7 +161,7 @@ def test_a_picture_that_is_deleted_meanwhile_is_left_out(picture, coffee):
     files = described_files(everything())
     assert next(files)[0] == "other.png"
     Picture.objects.filter(pk=picture.pk).delete()
-    library.delete_files(picture)
+    services.delete_files(picture)
     assert list(files) == []
     assert Picture.objects.get() == other
 

@@ -4,10 +4,10 @@ from django.db.migrations.executor import MigrationExecutor
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from captioning import library
+from captioning.library import services
+from captioning.library.queries import find_pictures, significant_words
 from captioning.models import Picture
-from captioning.search import highlight, search, significant_words
-from tests.captioning.kept import visitor
+from tests.captioning.library.kept import visitor, without_files
 
 pytestmark = pytest.mark.django_db
 
@@ -17,81 +17,68 @@ def owner():
     return visitor()
 
 
-def described(owner, sentence, **fields):
-    """A picture without files, of which the model said the sentence."""
-    return Picture.objects.create(
-        owner=owner,
-        pixel_hash=str(owner.pictures.count()),
-        format="JPEG",
-        width=1,
-        height=1,
-        sentence=sentence,
-        **fields,
-    )
-
-
 def found(query):
-    return [picture.description for picture in search(Picture.objects.all(), query)]
+    return [picture.description for picture in find_pictures(Picture.objects.all(), query)]
 
 
 def test_words_are_found_in_all_their_forms(owner):
-    described(owner, "A dog runs through snow.")
-    described(owner, "A cat sleeps in the snow.")
+    without_files(owner, "A dog runs through snow.")
+    without_files(owner, "A cat sleeps in the snow.")
     assert found("dog running in the snow") == ["A dog runs through snow."]
     assert found("DOGS") == ["A dog runs through snow."]
 
 
 def test_every_word_must_be_there_but_those_of_every_caption(owner):
-    described(owner, "A dog runs through snow.")
+    without_files(owner, "A dog runs through snow.")
     assert found("dog on a hill") == []
     assert found("the dog is on it") == ["A dog runs through snow."]
 
 
 def test_accents_do_not_matter(owner):
-    described(owner, "A café.")
+    without_files(owner, "A café.")
     assert found("cafe") == found("CAFÉ") == ["A café."]
 
 
 def test_an_empty_query_finds_all(owner):
-    described(owner, "A dog.")
-    described(owner, "A cat.")
+    without_files(owner, "A dog.")
+    without_files(owner, "A cat.")
     assert found(" ") == ["A cat.", "A dog."]
 
 
 @pytest.mark.parametrize("query", ["!?", "the", "*"])
 def test_a_query_without_words_that_tell_pictures_apart_finds_none(owner, query):
-    described(owner, "The dog.")
+    without_files(owner, "The dog.")
     assert found(query) == []
 
 
 def test_results_come_newest_first(owner):
     for sentence in ["A dog.", "A cat.", "A dog and a dog."]:
-        described(owner, sentence)
+        without_files(owner, sentence)
     assert found("dog") == ["A dog and a dog.", "A dog."]
 
 
 def test_a_search_stays_within_the_pictures_it_is_given(owner):
-    mine = described(owner, "A dog.")
-    described(visitor(), "A dog.")
-    assert list(search(owner.pictures.all(), "dog")) == [mine]
+    mine = without_files(owner, "A dog.")
+    without_files(visitor(), "A dog.")
+    assert list(find_pictures(owner.pictures.all(), "dog")) == [mine]
 
 
 def test_the_correction_is_searched_in_place_of_the_caption(owner):
-    picture = described(owner, "A dog.")
-    library.correct(picture, "A wolf.")
+    picture = without_files(owner, "A dog.")
+    services.correct(picture, "A wolf.")
     assert (found("dog"), found("wolf")) == ([], ["A wolf."])
-    library.correct(picture, "")
+    services.correct(picture, "")
     assert (found("dog"), found("wolf")) == (["A dog."], [])
 
 
 def test_the_index_follows_changes_that_pass_by_the_models(owner):
-    described(owner, "A dog.")
+    without_files(owner, "A dog.")
     Picture.objects.update(sentence="A cat.")
     assert (found("dog"), found("cat")) == ([], ["A cat."])
 
 
 def test_nothing_of_a_deleted_picture_stays_in_the_index(owner):
-    described(owner, "A dog.")
+    without_files(owner, "A dog.")
     owner.delete()
     assert found("dog") == []
     with connection.cursor() as cursor:
@@ -115,7 +102,7 @@ def test_nothing_of_a_deleted_picture_stays_in_the_index(owner):
     ],
 )
 def test_what_would_be_syntax_is_words_or_nothing(owner, query):
-    described(owner, "A dog.")
+    without_files(owner, "A dog.")
     words = significant_words(query)
     assert found(query) == (["A dog."] if words == ["dog"] else [])
 
@@ -126,23 +113,9 @@ def test_no_query_makes_the_search_fail(owner, query):
     found(query)
 
 
-def test_matches_are_marked(owner):
-    described(owner, "A dog runs, and dogs run.")
-    [picture] = search(Picture.objects.all(), "running")
-    assert highlight(picture.marked) == "A dog <mark>runs</mark>, and dogs <mark>run</mark>."
-
-
-def test_what_is_not_a_mark_is_escaped(owner):
-    described(owner, "<script>dog</script> & </mark>")
-    [picture] = search(Picture.objects.all(), "dog")
-    assert highlight(picture.marked) == (
-        "&lt;script&gt;<mark>dog</mark>&lt;/script&gt; &amp; &lt;/mark&gt;"
-    )
-
-
 @pytest.mark.django_db(transaction=True)
 def test_the_index_can_be_taken_away_and_made_again_over_pictures_that_are_there(owner):
-    described(owner, "A dog.")
+    without_files(owner, "A dog.")
     MigrationExecutor(connection).migrate([("captioning", "0001_library")])
     MigrationExecutor(connection).migrate([("captioning", "0002_search")])
     assert found("dog") == ["A dog."]

@@ -15,7 +15,8 @@ from django.utils import timezone
 
 from captioning import engine
 from captioning.caption_data import caption_data
-from captioning.models import Caption, Checkpoint, Owner, Picture
+from captioning.library.queries import known_caption
+from captioning.models import Checkpoint, Owner, Picture
 from captioning.renditions import SHOWN_SIDE, jpeg
 from pytorch.files.photographs import FORMATS, Photograph
 
@@ -38,7 +39,7 @@ def keep(
     decoding = decoding or engine.Decoding()
     checkpoint = current_checkpoint()
     settings = engine.decoding_settings(decoding)
-    known = _known_caption(photograph.pixel_hash, checkpoint, settings)
+    known = known_caption(photograph.pixel_hash, checkpoint, settings)
     data = known or describe(photograph, decoding)
     with transaction.atomic():
         picture = owner.pictures.filter(pixel_hash=photograph.pixel_hash).first()
@@ -91,16 +92,6 @@ def current_checkpoint() -> Checkpoint:
     model = engine.served_model()
     checkpoint, _ = Checkpoint.objects.get_or_create(hash=model.hash, defaults={"name": model.name})
     return checkpoint
-
-
-def _known_caption(
-    pixel_hash: str, checkpoint: Checkpoint, settings: dict[str, Any]
-) -> dict[str, Any] | None:
-    """Return the same computation's result, whoever asked for it."""
-    known = Caption.objects.filter(
-        picture__pixel_hash=pixel_hash, checkpoint=checkpoint, settings=settings
-    )
-    return known.values_list("data", flat=True).first()
 
 
 def _store(owner: Owner, photograph: Photograph) -> Picture:

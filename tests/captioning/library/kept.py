@@ -6,8 +6,8 @@ from pathlib import Path
 from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from captioning import library
-from captioning.models import Owner
+from captioning.library import services
+from captioning.models import Owner, Picture
 from pytorch.files.photographs import open_photograph
 
 
@@ -17,7 +17,19 @@ def visitor():
 
 def keep(owner, content, name="photo.jpg"):
     """Keep the picture in the bytes of a file."""
-    return library.keep(owner, open_photograph(SimpleUploadedFile(name, content)))
+    return services.keep(owner, open_photograph(SimpleUploadedFile(name, content)))
+
+
+def without_files(owner, sentence, **fields):
+    """A picture in the database alone, which the model captioned with the sentence."""
+    size = {"width": 300, "height": 200}
+    return Picture.objects.create(
+        owner=owner,
+        pixel_hash=uuid.uuid4().hex,
+        format="JPEG",
+        sentence=sentence,
+        **(size | fields),
+    )
 
 
 def kept_files():

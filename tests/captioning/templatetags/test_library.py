@@ -1,0 +1,22 @@
+import pytest
+
+from captioning.library.queries import find_pictures
+from captioning.models import Picture
+from captioning.templatetags.library import highlight
+from tests.captioning.library.kept import visitor, without_files
+
+pytestmark = pytest.mark.django_db
+
+
+def test_matches_are_marked():
+    without_files(visitor(), "A dog runs, and dogs run.")
+    [picture] = find_pictures(Picture.objects.all(), "running")
+    assert highlight(picture.marked) == "A dog <mark>runs</mark>, and dogs <mark>run</mark>."
+
+
+def test_what_is_not_a_mark_is_escaped():
+    without_files(visitor(), "<script>dog</script> & </mark>")
+    [picture] = find_pictures(Picture.objects.all(), "dog")
+    assert highlight(picture.marked) == (
+        "&lt;script&gt;<mark>dog</mark>&lt;/script&gt; &amp; &lt;/mark&gt;"
+    )
