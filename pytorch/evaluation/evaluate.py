@@ -1,4 +1,4 @@
-"""Scores on a split: of the captions that a captioner generates freely, or of any others."""
+"""Caption a split of a data set and score captions of it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from tqdm import tqdm
 from pytorch.data.datasets import Example
 from pytorch.data.features import RegionFeatures
 from pytorch.data.prepared import PreparedSplit
-from pytorch.evaluation.metrics import METRICS, CiderD, label, score_captions
-from pytorch.evaluation.spice import SpiceError, check_spice, spice
+from pytorch.evaluation.java import JavaMetricError
+from pytorch.evaluation.metrics import METRICS, CiderD, score_captions
 from pytorch.model.captioner import Captioner
 from pytorch.model.search import DecodingConfig
 from pytorch.model.tokenization import tokenize
@@ -34,7 +34,7 @@ def generate_captions(
     decoding: DecodingConfig | None = None,
     progress: bool = False,
 ) -> list[str]:
-    """The best caption of every image, as lower-case words, in the order of `features`."""
+    """Generate the best caption of every image, as lower-case words, in the order of `features`."""
     captions = []
     starts = tqdm(range(0, len(features), BATCH_SIZE), "captions", disable=not progress)
     for start in starts:
@@ -71,47 +71,50 @@ def evaluate(
 
 
 def cider_d_of_images(captions: Sequence[str], examples: Sequence[Example]) -> list[float]:
-    """CIDEr-D of each image alone, from its caption; their mean is the split's CIDEr-D."""
+    """Compute the CIDEr-D of each image's caption; their mean is the CIDEr-D of the split."""
     references = [[tokenize(text) for text in example.captions] for example in examples]
     return CiderD(references).scores([tokenize(caption) for caption in captions])
 
 
 @dataclass(frozen=True)
 class ScoreReport:
-    """Every score that can be computed on this machine, in the order of `METRICS`.
+    """Every score that can be computed on this machine.
 
-    `notes` has a sentence for each metric that is not what its name alone says, or that is left
-    out.
+    Attributes:
+        scores: The scores by the names of `METRICS`, in that order.
+        notes: A sentence for each metric that is left out, with the reason, or that must not be
+            confused with another.
     """
 
     scores: dict[str, float]
     notes: dict[str, str]
 
     def lines(self) -> list[str]:
-        """The scores as a table to print, one line each."""
-        width = max(len(label(name)) for name in METRICS)
+        """Format the scores as a table to print, one line for each metric."""
+        width = max(map(len, METRICS))
         return [
-            f"{label(name):{width}}  {self.scores[name]:.4f}"
+            f"{name:{width}}  {self.scores[name]:.4f}"
             if name in self.scores
-            else f"{label(name):{width}}  {self.notes[name]}"
+            else f"{name:{width}}  {self.notes[name]}"
             for name in METRICS
         ]
 
 
 def score_report(captions: Sequence[str], examples: Sequence[Example]) -> ScoreReport:
-    """Score a caption for each example by every metric, by SPICE only where it can run.
+    """Score a caption for each example by every metric that can be computed on this machine.
 
-    Raises ValueError as `score_captions` does.
+    Raises:
+        ValueError: As `score_captions`.
     """
     references = [example.captions for example in examples]
-    scores = score_captions(captions, references)
-    notes = {name: METRICS[name].note for name in scores if METRICS[name].note}
-    try:
-        check_spice()  # before the work of tokenizing once more
-        tokens = [tokenize(caption) for caption in captions]
-        scores["SPICE"] = spice(
-            tokens, [[tokenize(text) for text in texts] for texts in references]
-        )
-    except SpiceError as error:
-        notes["SPICE"] = f"left out: {error}"
-    return ScoreReport(scores, notes)
+    computed = score_captions(captions, references)
+    notes = {name: METRICS[name].note for name in computed if METRICS[name].note}
+    tokens = [tokenize(caption) for caption in captions]
+    reference_tokens = [[tokenize(text) for text in texts] for texts in references]
+    for name, metric in METRICS.items():
+        if metric.needs_java:
+            try:
+                computed[name] = metric.function(tokens, reference_tokens)
+            except JavaMetricError as error:
+                notes[name] = f"left out: {error}"
+    return ScoreReport({name: computed[name] for name in METRICS if name in computed}, notes)

@@ -19,7 +19,6 @@ from pytorch.evaluation.html_report import (
     table,
     text,
 )
-from pytorch.evaluation.metrics import label
 from pytorch.model.captioner import CaptionWord
 
 GROUP_SIZE = 5
@@ -66,7 +65,7 @@ def gallery_page(title: str, groups: Mapping[str, Sequence[Entry]], report: Scor
     if any(word.attention for word in words):
         how_to_read += ATTENTION
     parts = [
-        table([label(name) for name in scores], [[f"{score:.3f}" for score in scores.values()]]),
+        table(list(scores), [[f"{score:.3f}" for score in scores.values()]]),
         *(paragraph(f"{name}: {note}", class_="note") for name, note in report.notes.items()),
         paragraph(how_to_read, class_="note"),
     ]

@@ -1,8 +1,8 @@
-"""How well captions match the references people wrote: the metrics of the COCO evaluation tools.
+"""The metrics of the COCO evaluation tools: how well captions match references people wrote.
 
-`METRICS` lists them. BLEU, ROUGE-L and CIDEr-D are the numbers of those tools, without Java.
-Tokenized captions are sequences of words; `references` holds one list of reference captions for
-each hypothesis.
+`METRICS` lists them. BLEU, ROUGE-L and CIDEr-D are implemented here and give the same numbers as
+those tools. A tokenized caption is a sequence of words; `references` holds one list of reference
+captions for each hypothesis.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from functools import partial
 from typing import NamedTuple
 
 from pytorch.evaluation.meteor import meteor
+from pytorch.evaluation.meteor_exact_stem import meteor_exact_stem
 from pytorch.evaluation.spice import spice
 from pytorch.model.tokenization import tokenize
 
@@ -29,13 +30,20 @@ def score_captions(
 ) -> dict[str, float]:
     """Score one hypothesis caption for each image against that image's references.
 
-    These are the scores of `METRICS`, in its order, but for those that need Java: they take
-    minutes. The scale is that of the COCO tools: CIDEr-D lies between 0 and 10, all others between
-    0 and 1. CIDEr-D weighs words by how many of the given images' references hold them: it means
-    little for a few images and is always 0 for one.
+    CIDEr-D weighs each word by how many of the given images have it in their references. So it
+    means little for a few images and is always 0 for one.
 
-    Raises ValueError where there are no captions, more or fewer hypotheses than images, or an
-    image without references.
+    Args:
+        hypotheses: The caption of each image, as text.
+        references: The reference captions of each image, as text.
+
+    Returns:
+        The scores of all `METRICS` that do not need Java, in that order. Their scale is that of the
+        COCO tools: CIDEr-D lies between 0 and 10, the others between 0 and 1.
+
+    Raises:
+        ValueError: There are no images, an image has no references, or the number of hypotheses
+            differs from that of the images.
     """
     for image, captions in enumerate(references):
         if isinstance(captions, str):  # a text is a sequence of texts too: its letters
@@ -57,12 +65,14 @@ def score_captions(
 def bleu(
     hypotheses: Sequence[Tokens], references: Sequence[Sequence[Tokens]], n: int = MAX_NGRAM
 ) -> float:
-    """Give BLEU-n of tokenized captions over the whole corpus.
+    """Compute BLEU-n of tokenized captions over the whole corpus.
 
     Papineni et al., "BLEU: a Method for Automatic Evaluation of Machine Translation", 2002: the
-    geometric mean of the clipped precisions of 1-grams to n-grams, with a penalty where the
-    hypotheses are shorter than their references closest in length. Raises ValueError as
-    `score_captions` does.
+    geometric mean of the clipped precisions of 1-grams to n-grams, with a penalty if the hypotheses
+    are shorter than the references closest to them in length.
+
+    Raises:
+        ValueError: As `score_captions`.
     """
     _check_references(references)
     _check_same_length(hypotheses, references)
@@ -91,12 +101,14 @@ def bleu(
 
 
 def rouge_l(hypotheses: Sequence[Tokens], references: Sequence[Sequence[Tokens]]) -> float:
-    """Give ROUGE-L of tokenized captions, averaged over the images.
+    """Compute ROUGE-L of tokenized captions, averaged over the images.
 
-    Lin, "ROUGE: A Package for Automatic Evaluation of Summaries", 2004: the F-measure, with recall
-    weighing 1.2 times precision, of the longest common subsequence; as in the COCO tools the best
-    precision and the best recall over an image's references, which may be two different ones.
-    Raises ValueError as `score_captions` does.
+    Lin, "ROUGE: A Package for Automatic Evaluation of Summaries", 2004: the F-measure of the
+    longest common subsequence, with recall weighing 1.2 times as much as precision. As in the COCO
+    tools, an image's best precision and best recall may come from two different references.
+
+    Raises:
+        ValueError: As `score_captions`.
     """
     _check_references(references)
     _check_same_length(hypotheses, references)
@@ -114,11 +126,11 @@ def rouge_l(hypotheses: Sequence[Tokens], references: Sequence[Sequence[Tokens]]
 
 
 class _Weighted(NamedTuple):
-    """A caption as tf-idf weights: what CIDEr-D compares."""
+    """A caption as tf-idf weights, which CIDEr-D compares."""
 
     weights: dict[Ngram, float]
-    norms: list[float]  # Euclidean, of the weights of each n
-    length: int
+    norms: list[float]  # the Euclidean norm of the weights of each n
+    length: int  # in words
 
 
 class CiderD:
@@ -129,8 +141,11 @@ class CiderD:
     references, times 10. The D stands for two defences against gaming: the hypothesis's weights
     are clipped to the reference's, and a difference in length is penalized.
 
-    `references` holds each image's tokenized captions; the document frequencies count images.
-    Raises ValueError where there are no images, or one is without captions.
+    Args:
+        references: The tokenized captions of each image. Document frequencies count images.
+
+    Raises:
+        ValueError: There are no images, or one has no captions.
     """
 
     SIGMA = 6.0  # of the Gaussian length penalty, in words
@@ -139,14 +154,16 @@ class CiderD:
         _check_references(references)
         counts = [[_ngrams(caption) for caption in captions] for captions in references]
         images = Counter(ngram for captions in counts for ngram in set().union(*captions))
-        self._unseen = math.log(len(references))  # an unknown n-gram weighs as one seen once
+        # An n-gram that no reference has weighs as much as one that a single image has.
+        self._unseen = math.log(len(references))
         self._idf = {ngram: self._unseen - math.log(count) for ngram, count in images.items()}
         self._references = [[self._weigh(ngrams) for ngrams in captions] for captions in counts]
 
     def scores(self, hypotheses: Sequence[Tokens]) -> list[float]:
         """Score one tokenized hypothesis for each image, in the order of the references.
 
-        Raises ValueError where there are more or fewer hypotheses than images.
+        Raises:
+            ValueError: The number of hypotheses differs from that of the images.
         """
         _check_same_length(hypotheses, self._references)
         return [self.score(hypothesis, image) for image, hypothesis in enumerate(hypotheses)]
@@ -187,25 +204,30 @@ class CiderD:
 
 
 def cider_d(hypotheses: Sequence[Tokens], references: Sequence[Sequence[Tokens]]) -> float:
-    """Give CIDEr-D of tokenized captions, averaged over the images; see `CiderD`."""
+    """Compute CIDEr-D of tokenized captions, averaged over the images; see `CiderD`."""
     scores = CiderD(references).scores(hypotheses)
     return sum(scores) / len(scores)
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A row of `METRICS`: how a score is computed from tokenized captions, and what it is.
+    """How a score is computed from tokenized captions, and what to know about it.
 
-    The lowest score is 0, and better captions have higher ones. `variant` says which it is where
-    several go by the same name, and `note` what that means for who compares.
+    The lowest score is 0, and better captions have higher ones.
+
+    Attributes:
+        function: Takes hypotheses and references and returns the score of the corpus.
+        citation: The paper that defines the metric.
+        highest: The highest score.
+        needs_java: The function runs a Java program and raises JavaMetricError if it cannot.
+        note: What a reader who compares this score with others must know.
     """
 
     function: Callable[[Sequence[Tokens], Sequence[Sequence[Tokens]]], float]
     citation: str
     highest: float = 1.0
-    variant: str = ""
-    note: str = ""
     needs_java: bool = False
+    note: str = ""
 
 
 METRICS: dict[str, Metric] = {
@@ -213,23 +235,17 @@ METRICS: dict[str, Metric] = {
     "BLEU-2": Metric(partial(bleu, n=2), "Papineni et al., 2002"),
     "BLEU-3": Metric(partial(bleu, n=3), "Papineni et al., 2002"),
     "BLEU-4": Metric(partial(bleu, n=4), "Papineni et al., 2002"),
-    "METEOR": Metric(
-        meteor,
+    "METEOR": Metric(meteor, "Denkowski and Lavie, 2014", needs_java=True),
+    "METEOR (exact+stem)": Metric(
+        meteor_exact_stem,
         "Banerjee and Lavie, 2005",
-        variant="exact+stem",
-        note="from exact and stemmed matches alone. It is not the number of METEOR 1.5, the Java "
-        "program, which also matches synonyms and paraphrases.",
+        note="METEOR without synonyms and paraphrases, which needs no Java and scores lower. "
+        "Do not compare it with METEOR.",
     ),
     "ROUGE-L": Metric(rouge_l, "Lin, 2004"),
     "CIDEr-D": Metric(cider_d, "Vedantam et al., 2015", highest=10.0),
     "SPICE": Metric(spice, "Anderson et al., 2016", needs_java=True),
 }
-
-
-def label(name: str) -> str:
-    """The name of a metric as reports print it, with its variant: `METEOR (exact+stem)`."""
-    variant = METRICS[name].variant
-    return f"{name} ({variant})" if variant else name
 
 
 def _ngrams(words: Tokens, longest: int = MAX_NGRAM) -> Counter[Ngram]:
@@ -242,8 +258,9 @@ def _ngrams(words: Tokens, longest: int = MAX_NGRAM) -> Counter[Ngram]:
 
 
 def _longest_common_subsequence(first: Tokens, second: Tokens) -> int:
-    """Give the length of the longest sequence of words in both, gaps allowed."""
-    lengths = [0] * (len(second) + 1)  # of the words of `first` so far with each beginning
+    """Return the length of the longest sequence of words in both, gaps allowed."""
+    # The length for the words of `first` so far and the first 0, 1, 2, ... words of `second`.
+    lengths = [0] * (len(second) + 1)
     for word in first:
         diagonal = 0
         for column, other in enumerate(second, start=1):
@@ -255,7 +272,7 @@ def _longest_common_subsequence(first: Tokens, second: Tokens) -> int:
 
 def _check_references(references: Sequence[Sequence[object]]) -> None:
     if not references:
-        raise ValueError("There are no captions to score: give at least one image's references.")
+        raise ValueError("There are no captions to score: give the references of some images.")
     for image, captions in enumerate(references):
         if not captions:
             raise ValueError(f"Image {image} (counted from 0) has no reference captions.")

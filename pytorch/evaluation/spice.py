@@ -1,20 +1,26 @@
-"""SPICE, where the Java program that computes it can run.
+"""SPICE, by its authors' Java program.
 
-Anderson et al., "SPICE: Semantic Propositional Image Caption Evaluation", 2016: captions as graphs
-of objects, attributes and relations, compared by their F-measure. The graphs come from a parser of
-Stanford's CoreNLP, of which there is no equal without Java, so the authors' own program is run. It
-comes with pycocoevalcap; CoreNLP does not, and nothing is downloaded here.
+Anderson et al., "SPICE: Semantic Propositional Image Caption Evaluation", 2016, parses captions
+into graphs of objects, attributes and relations, and compares these by their F-measure. The program
+comes with pycocoevalcap; Stanford's CoreNLP, whose parser it uses, does not. Nothing is downloaded
+here.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
-import tempfile
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from pytorch.evaluation.java import (
+    JavaMetricError,
+    find_java,
+    find_program,
+    program_failed,
+    unreadable_scores,
+)
 
 PROGRAM = "spice-1.0.jar"
 CORENLP = ("stanford-corenlp-3.6.0.jar", "stanford-corenlp-3.6.0-models.jar")
@@ -22,20 +28,20 @@ CORENLP = ("stanford-corenlp-3.6.0.jar", "stanford-corenlp-3.6.0-models.jar")
 Tokens = Sequence[str]
 
 
-class SpiceError(Exception):
-    """SPICE cannot be computed on this machine; the message says why in one sentence."""
-
-
-def check_spice() -> None:
-    """Raise SpiceError unless Java, the program and CoreNLP are here."""
-    _find_java()
-    _find_program()
-
-
 def spice(hypotheses: Sequence[Tokens], references: Sequence[Sequence[Tokens]]) -> float:
-    """Give SPICE of tokenized captions, averaged over the images; takes minutes and memory.
+    """Compute SPICE of tokenized captions, averaged over the images.
 
-    Raises SpiceError.
+    This takes minutes and up to 8 GB of memory.
+
+    Args:
+        hypotheses: One caption for each image.
+        references: One list of captions, not empty, for each image.
+
+    Returns:
+        The score, from 0 to 1.
+
+    Raises:
+        JavaMetricError: Java, the program or CoreNLP is missing, or the program failed.
     """
     rows = [
         {
@@ -50,13 +56,13 @@ def spice(hypotheses: Sequence[Tokens], references: Sequence[Sequence[Tokens]]) 
         scores = [float(row["scores"]["All"]["f"]) for row in json.loads(results)]
         return sum(scores) / len(scores)
     except (ValueError, LookupError, TypeError, ZeroDivisionError) as error:
-        raise SpiceError("its Java program wrote no scores that can be read.") from error
+        raise unreadable_scores() from error
 
 
 def _run_program(captions: str) -> str:
-    """What the program writes of captions in JSON, with the options that the COCO tools use."""
-    java, folder = _find_java(), _find_program()
-    with tempfile.TemporaryDirectory() as temporary:
+    """Run the program on captions in JSON, as the COCO tools do, and return its JSON."""
+    java, folder = find_java(), _find_program()
+    with TemporaryDirectory() as temporary:
         given, written = Path(temporary, "captions.json"), Path(temporary, "scores.json")
         command = [java, "-Xmx8G", "-jar", PROGRAM, str(given)]
         command += ["-out", str(written), "-subset", "-silent"]
@@ -65,29 +71,20 @@ def _run_program(captions: str) -> str:
             subprocess.run(command, cwd=folder, check=True, capture_output=True)  # noqa: S603
             return written.read_text(encoding="utf-8")
         except subprocess.CalledProcessError as error:
-            message = error.stderr.decode(errors="replace").strip() or "it gave no reason"
-            raise SpiceError(f"its Java program failed ({message.splitlines()[0]}).") from error
-        except (OSError, ValueError) as error:
-            raise SpiceError(f"its Java program could not be used ({error}).") from error
-
-
-def _find_java() -> str:
-    java = shutil.which("java")
-    if java is None:
-        raise SpiceError("it needs Java, and there is no `java` command.")
-    return java
+            raise program_failed(error.stderr) from error
+        except OSError as error:
+            raise JavaMetricError(
+                f"its Java program could not be used ({error.strerror})."
+            ) from error
+        except ValueError as error:  # not UTF-8
+            raise unreadable_scores() from error
 
 
 def _find_program() -> Path:
-    """The folder of the program, with CoreNLP in place."""
-    package = find_spec("pycocoevalcap")
-    if package is None or not package.submodule_search_locations:
-        raise SpiceError("it needs the package pycocoevalcap, which is not installed.")
-    folder = Path(package.submodule_search_locations[0], "spice")
-    if not (folder / PROGRAM).is_file():
-        raise SpiceError(f"it needs {PROGRAM}, which this pycocoevalcap does not have.")
+    """Return the folder of the program, with CoreNLP in place."""
+    folder = find_program("spice", PROGRAM)
     if not all((folder / "lib" / name).is_file() for name in CORENLP):
-        raise SpiceError(
+        raise JavaMetricError(
             "it needs Stanford CoreNLP 3.6.0, which is not beside the SPICE program "
             "(docs/evaluation.md says where it belongs)."
         )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pytorch.evaluation.metrics import label
 from pytorch.model.captioner import Captioner
 from pytorch.model.encoders import ENCODERS, Encoder
 from pytorch.model.search import DecodingConfig
@@ -76,7 +75,7 @@ def model_card(captioner: Captioner, *, name: str) -> str:
         "trained": _trained(recipes),
         "terms": " ".join(dict.fromkeys(recipe["terms"] for recipe in recipes)),
         "rare": RARE_IN_FLICKR if {recipe["dataset"] for recipe in recipes} <= FLICKR else "",
-        "score_names": " | ".join(map(label, scores)),
+        "score_names": " | ".join(scores),
         "rules": " | ".join("---" for _ in scores),
         "score_values": " | ".join(f"{score:.3f}" for score in scores.values()),
         "search": _search(captioner.decoding),
@@ -115,9 +114,7 @@ def _before(recipe: Mapping[str, Any]) -> str:
     """The scores before the last training, where that went on from another checkpoint."""
     if "scores_before" not in recipe:
         return ""
-    scores = ", ".join(
-        f"{label(name)} {score:.3f}" for name, score in recipe["scores_before"].items()
-    )
+    scores = ", ".join(f"{name} {score:.3f}" for name, score in recipe["scores_before"].items())
     return (
         f"The checkpoint that the last training began with had, on the same images: {scores}.\n\n"
     )

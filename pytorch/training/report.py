@@ -21,7 +21,6 @@ from pytorch.evaluation.html_report import (
     text,
 )
 from pytorch.evaluation.line_chart import line_chart
-from pytorch.evaluation.metrics import label
 from pytorch.model.tokenization import sentence
 from pytorch.training.epoch import EpochResult
 
@@ -65,7 +64,7 @@ def _summary(
         ),
         table(
             ["metric", f"epoch {best.epoch}"],
-            [[label(name), f"{score:.3f}"] for name, score in best.scores.items()],
+            [[name, f"{score:.3f}"] for name, score in best.scores.items()],
         ),
         paragraph(
             f"Training took {training:,.0f} seconds and evaluation {evaluation:,.0f}.",
@@ -99,7 +98,7 @@ def _loss_charts(history: Sequence[EpochResult]) -> list[Html]:
 def _score_charts(history: Sequence[EpochResult]) -> list[Html]:
     """CIDEr-D alone, since it goes up to 10 and the others up to 1."""
     curves = {
-        label(name): [(result.epoch, result.scores[name]) for result in history]
+        name: [(result.epoch, result.scores[name]) for result in history]
         for name in history[0].scores
     }
     cider_d = {"CIDEr-D": curves.pop("CIDEr-D")}

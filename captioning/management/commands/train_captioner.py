@@ -13,7 +13,6 @@ from django.core.management.base import BaseCommand, CommandError
 
 from captioning.management.commands._datasets import add_dataset_options, chosen_dataset
 from pytorch.data.datasets import DatasetError
-from pytorch.evaluation.metrics import label
 from pytorch.model.checkpoint_files import CheckpointError
 from pytorch.model.encoder_weights import EncoderError
 from pytorch.model.encoders import ENCODERS
@@ -168,7 +167,7 @@ def _line(result: EpochResult) -> str:
 
 
 def _scores(result: EpochResult) -> str:
-    return "  ".join(f"{label(name)} {score:.3f}" for name, score in result.scores.items())
+    return "  ".join(f"{name} {score:.3f}" for name, score in result.scores.items())
 
 
 def _outcome(best: EpochResult, output: Path) -> str:

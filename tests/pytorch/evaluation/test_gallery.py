@@ -17,7 +17,7 @@ from pytorch.evaluation.gallery import (
 from pytorch.model.captioner import CaptionWord
 
 WHITE = Image.new("RGB", (80, 40), "white")
-REPORT = ScoreReport({"BLEU-4": 0.25, "METEOR": 0.125}, {"METEOR": "A variant.", "SPICE": "Out."})
+REPORT = ScoreReport({"BLEU-4": 0.25, "ROUGE-L": 0.125}, {"ROUGE-L": "A variant.", "SPICE": "Out."})
 
 
 def word(text, probability, attention=None):
@@ -107,7 +107,7 @@ def test_a_page_has_the_groups_the_scores_and_their_notes():
     page = gallery_page("Captions of x", groups, REPORT)
     for part in ["<h1>Captions of x</h1>", "<h2>Best</h2>", "<h2>Worst</h2>", "No."]:
         assert part in page
-    for part in ["METEOR (exact+stem)", "0.125", "METEOR: A variant.", "SPICE: Out."]:
+    for part in ["ROUGE-L", "0.125", "ROUGE-L: A variant.", "SPICE: Out."]:
         assert part in page
 
 

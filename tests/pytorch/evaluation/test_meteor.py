@@ -1,176 +1,148 @@
-import itertools
+"""METEOR 1.5 itself where there is Java; its failures with a stand-in for `java`."""
+
 import random
 import shutil
-import subprocess
-from pathlib import Path
 
-import pycocoevalcap
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from pycocoevalcap.meteor.meteor import Meteor
+from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
 
-from pytorch.evaluation.meteor import FUNCTION_WORDS, align, meteor
+from pytorch.evaluation.java import JavaMetricError
+from pytorch.evaluation.meteor import meteor
+from pytorch.model.tokenization import tokenize
 
-JAR = Path(pycocoevalcap.__path__[0], "meteor", "meteor-1.5.jar")
-
-# Three words of one stem, a function word, and two others.
-short_captions = st.lists(
-    st.sampled_from(["run", "runs", "running", "a", "dog", "cat"]), min_size=1, max_size=5
+needs_java = pytest.mark.skipif(
+    shutil.which("java") is None, reason="METEOR 1.5 is a Java program, and there is no Java"
 )
 
-
-def split(*captions):
-    return [caption.split() for caption in captions]
-
-
-def score(hypothesis, reference):
-    return align(hypothesis.split(), reference.split()).score
+HYPOTHESES = [["a", "dog"], ["two", "cats"]]
+REFERENCES = [[["a", "dog", "runs"], ["the", "dog"]], [["cats"]]]
 
 
-def f_mean(precision, recall):
-    return precision * recall / (0.85 * precision + 0.15 * recall)
+@pytest.mark.slow
+@needs_java
+def test_captions_score_as_in_the_coco_tools(monkeypatch):
+    # A locale with decimal commas, in which the program could not read its own numbers.
+    hypotheses, references = make_corpus()
+    expected = coco_score(hypotheses, references)
+    monkeypatch.setenv("JAVA_TOOL_OPTIONS", "-Duser.language=de -Duser.country=DE")
+    tokens = [tokenize(caption) for caption in hypotheses]
+    reference_tokens = [[tokenize(caption) for caption in captions] for captions in references]
+    score = meteor(tokens, reference_tokens)
+    assert 0.2 < score < 0.9
+    assert score == pytest.approx(expected, abs=1e-4)
 
 
-def test_the_same_caption_scores_one():
-    assert score("a dog runs", "a dog runs") == 1
+@pytest.fixture
+def java(tmp_path, monkeypatch):
+    """Write a shell script that takes the place of `java`."""
+
+    def write(script):
+        path = tmp_path / "java"
+        path.write_text(f"#!/bin/sh\nPATH=/usr/bin:/bin\n{script}\n")
+        path.chmod(0o755)
+        monkeypatch.setenv("PATH", str(tmp_path))
+
+    return write
 
 
-@pytest.mark.parametrize("hypothesis", ["", "two cats"])
-def test_a_caption_without_a_match_scores_zero(hypothesis):
-    assert score(hypothesis, "a dog runs") == 0
-    assert meteor([hypothesis.split()], [split("a dog runs")]) == 0
+def test_the_last_answer_is_the_score(java):
+    java("read a; echo 1 2; read b; echo 3 4; read c; printf '%s\\n' 0.1 0.2 0.15")
+    assert meteor(HYPOTHESES, REFERENCES) == 0.15
 
 
-def test_an_empty_reference_scores_zero():
-    assert score("a dog", "") == 0
-
-
-def test_function_words_weigh_a_third_of_others():
-    # "a" and "dog" of "a dog runs fast": 4 of 10, in one chunk of two words.
-    expected = f_mean(1, 4 / 10) * (1 - 0.6 * (1 / 2) ** 0.2)
-    assert score("a dog", "a dog runs fast") == pytest.approx(expected)
-
-
-def test_a_match_of_stems_counts_six_tenths():
-    assert score("dog run", "dog runs") == pytest.approx(f_mean(1.6 / 2, 1.6 / 2))
-
-
-def test_recall_counts_for_more_than_precision():
-    assert score("dog cat", "dog cat bird cow") < score("dog cat bird cow", "dog cat")
-
-
-def test_chunks_are_penalized():
-    # Two chunks, "the cat" and "on the mat sat", of six words.
-    penalty = 0.6 * (2 / 6) ** 0.2
-    assert score("the cat on the mat sat", "on the mat sat the cat") == pytest.approx(1 - penalty)
-
-
-def test_the_beam_finds_chunks_that_begin_late():
-    hypothesis = "a group of men in suits are standing in front of a statue of a lion"
-    reference = "men standing in front of a statue of a lion"
-    alignment = align(*split(hypothesis, reference))
-    assert (alignment.matches, alignment.chunks) == (10, 2)
-
-
-def test_the_best_reference_counts():
-    references = [split("two cats", "a dog runs", "a dog")]
-    assert meteor(split("a dog runs"), references) == 1
-
-
-def test_counts_are_summed_over_the_corpus():
-    hypotheses = split("dog cat", "red horse runs fast")
-    references = [split("dog bird"), split("red horse sleeps")]
-    # Three words of six match, of five in the references, in two chunks.
-    expected = f_mean(3 / 6, 3 / 5) * (1 - 0.6 * (2 / 3) ** 0.2)
-    assert meteor(hypotheses, references) == pytest.approx(expected)
-
-
-@settings(deadline=None)
-@given(short_captions, short_captions)
-def test_the_alignment_is_the_best_of_all(hypothesis, reference):
-    alignment = align(hypothesis, reference)
-    matches, inexact, chunks = min(
-        costs(pairs, hypothesis, reference) for pairs in every_alignment(hypothesis, reference)
+def test_the_program_is_asked_line_by_line(java, tmp_path):
+    java(
+        f"read a; echo 1 2; read b; echo 3 4; read c; "
+        f'printf "%s\\n" "$a" "$b" "$c" > {tmp_path}/asked; printf "%s\\n" 0.1 0.2 0.15'
     )
-    assert alignment.matches == -matches
-    assert alignment.inexact_weight == 3 * inexact
-    whole = len(hypothesis) == len(reference) == alignment.matches and chunks == 1
-    assert alignment.chunks == (0 if whole else chunks)
-
-
-@settings(deadline=None)
-@given(short_captions, short_captions)
-def test_scores_lie_between_zero_and_one(hypothesis, reference):
-    assert 0 <= align(hypothesis, reference).score <= 1
-
-
-def every_alignment(hypothesis, reference):
-    """All ways to match words of the same stem, as (place, place) pairs."""
-
-    def stem(word):
-        return word[:3]
-
-    def choices(place):
-        same = [o for o, word in enumerate(reference) if stem(word) == stem(hypothesis[place])]
-        return [None, *same]
-
-    for chosen in itertools.product(*map(choices, range(len(hypothesis)))):
-        taken = [other for other in chosen if other is not None]
-        if len(taken) == len(set(taken)):
-            yield [(place, other) for place, other in enumerate(chosen) if other is not None]
-
-
-def costs(pairs, hypothesis, reference):
-    """Most matches first, then fewest inexact ones, then fewest chunks."""
-    inexact = sum(hypothesis[place] != reference[other] for place, other in pairs)
-    chunks = sum((place - 1, other - 1) not in pairs for place, other in pairs)
-    return -len(pairs), inexact, chunks
-
-
-@pytest.mark.skipif(shutil.which("java") is None, reason="METEOR 1.5 is a Java program")
-def test_scores_are_those_of_the_java_program_without_synonyms_and_paraphrases(tmp_path):
-    generator = random.Random(1)
-    hypotheses = [make_caption(generator) for _ in range(60)]
-    references = [[make_caption(generator) for _ in range(5)] for _ in hypotheses]
-    expected, expected_total = java_scores(hypotheses, references, tmp_path)
-    scores = [
-        max(score(hypothesis, reference) for reference in captions)
-        for hypothesis, captions in zip(hypotheses, references, strict=True)
+    meteor(HYPOTHESES, REFERENCES)
+    assert (tmp_path / "asked").read_text().splitlines() == [
+        "SCORE ||| a dog runs ||| the dog ||| a dog",
+        "SCORE ||| cats ||| two cats",
+        "EVAL ||| 1 2 ||| 3 4",
     ]
-    assert scores == pytest.approx(expected, abs=1e-6)
-    total = meteor(split(*hypotheses), [split(*captions) for captions in references])
-    assert total == pytest.approx(expected_total, abs=1e-6)
 
 
-def java_scores(hypotheses, references, folder):
-    """The scores of METEOR 1.5 with our function words and nothing but exact and stem matches."""
-    words = folder / "function.words"
-    words.write_text("".join(f"{word}\n" for word in sorted(FUNCTION_WORDS)))
-    command = ["java", "-Xmx1G", "-jar", JAR, "-", "-", "-stdio", "-l", "en", "-lower"]
-    command += ["-m", "exact stem", "-w", "1.0 0.6", "-s", words]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as program:
+def test_no_caption_can_end_its_part_of_the_line(java, tmp_path):
+    java(
+        f"IFS= read -r a; printf '%s\\n' \"$a\" > {tmp_path}/asked; echo 1; read b; echo 1; echo 1"
+    )
+    hypotheses = [["|||", "a", "\n", "caf\ud800é", "\r", "x|||||y"]]
+    meteor(hypotheses, [[["a", "|||", "dog"], ["|||"], []]])
+    assert (tmp_path / "asked").read_text() == "SCORE ||| a dog |||  |||  ||| a caf?é x ||y\n"
 
-        def ask(*parts):
-            program.stdin.write(" ||| ".join(parts) + "\n")
-            program.stdin.flush()
-            return program.stdout.readline().strip()
 
-        pairs = zip(hypotheses, references, strict=True)
-        counts = [ask("SCORE", *captions, hypothesis) for hypothesis, captions in pairs]
-        scores = [ask("EVAL", *counts), *(program.stdout.readline() for _ in counts)]
-        program.stdin.close()
-    return list(map(float, scores[:-1])), float(scores[-1])
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        ("echo Out of memory >&2; echo at line 1 >&2; exit 3", r"failed \(Out of memory\)"),
+        ("echo Picked up JAVA_TOOL_OPTIONS >&2; echo Bad heap >&2; exit 1", r"failed \(Bad heap\)"),
+        ("exit 0", r"failed \(it ended too early\)"),
+        ("read a; echo 1 2; kill -9 $$", r"failed \(it ended too early\)"),
+        ("yes no memory | head -c 1000000 >&2; read a; exit 1", r"failed \(no memory\)"),
+        ("cat", r"failed \(it ended too early\)"),
+        ("read a; echo 1; read a; echo 2; read a; echo 1; echo 2; echo Error", "no scores that"),
+    ],
+    ids=[
+        "an exception",
+        "a note before it",
+        "no answer",
+        "killed",
+        "many errors",
+        "too few scores",
+        "no number",
+    ],
+)
+def test_a_program_that_fails_gives_a_reason(java, script, reason):
+    java(script)
+    with pytest.raises(JavaMetricError, match=reason):
+        meteor(HYPOTHESES, REFERENCES)
+
+
+def test_a_java_that_cannot_be_started_gives_a_reason(java, tmp_path):
+    java("")
+    (tmp_path / "java").write_text("#!/nowhere\n")
+    with pytest.raises(JavaMetricError, match=r"failed \(No such file or directory\)"):
+        meteor(HYPOTHESES, REFERENCES)
+
+
+def test_without_java_it_cannot_be_computed(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(JavaMetricError, match="there is no `java` command"):
+        meteor(HYPOTHESES, REFERENCES)
+
+
+def make_corpus():
+    """Captions with synonyms, capitals, punctuation, other scripts and the program's separator."""
+    generator = random.Random(1)
+    hypotheses = [make_caption(generator) for _ in range(40)]
+    references = [[make_caption(generator) for _ in range(5)] for _ in hypotheses]
+    hypotheses += ["", "A café's crème brûlée, by the Straße.", "a ||| dog", "a red ball | a dog"]
+    references += [
+        ["A dog runs."],
+        ["The café's crème", "a street"],
+        ["two dogs ... run", "a dog"],
+        ["A ball | a dog (red)"],
+    ]
+    return hypotheses, references
 
 
 def make_caption(generator):
-    """A sentence in which no word stands in two forms: there the program drops some matches."""
-    thing, other = generator.sample(
-        [("dog", "dogs"), ("cat", "cats"), ("boy", "boys"), ("red ball", "red balls")], 2
-    )
-    acts = [("runs", "running"), ("jumps", "jumping"), ("plays", "playing"), ("sits", "sitting")]
-    act = generator.choice(generator.choice(acts))
-    subject = generator.choice([f"a {thing[0]}", f"the {thing[0]}", f"two {thing[1]} are"])
-    place = generator.choice(["with", "in front of", "behind", "on the grass near"])
-    return f"{subject} {act} {place} {generator.choice(['a', 'the', 'some'])} {other[0]}"
+    things = ["dog", "puppy", "man", "Woman", "boys", "children", "red ball", "bike", "bicycle"]
+    acts = ["runs after", "sits on", "is sitting on", "looks at", "jumping over", "holds"]
+    first, second = generator.sample(things, 2)
+    article, other = generator.choice(["A", "The", "Some"]), generator.choice(["a", "the", "his"])
+    return f"{article} {first} {generator.choice(acts)} {other} {second}{generator.choice('. ')}"
+
+
+def coco_score(hypotheses, references):
+    """METEOR as the COCO tools compute it, tokenization included."""
+    results = {image: [{"caption": caption}] for image, caption in enumerate(hypotheses)}
+    truths = {
+        image: [{"caption": caption} for caption in captions]
+        for image, captions in enumerate(references)
+    }
+    tokenizer = PTBTokenizer()
+    score, _ = Meteor().compute_score(tokenizer.tokenize(truths), tokenizer.tokenize(results))
+    return score
