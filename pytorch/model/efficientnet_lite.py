@@ -4,7 +4,7 @@ Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Net
 Lite variants drop squeeze-and-excitation, use ReLU6 for every activation, and scale neither the
 stem nor the head nor the number of blocks in the first and last stage.
 
-Axes: B images, C channels, H rows, W columns.
+Axis letters: B images, C channels, H rows, W columns.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-# How much wider and deeper than lite0: (width, depth).
+# Multiples of lite0's channels and blocks: (width, depth).
 SCALING = {
     "lite0": (1.0, 1.0),
     "lite1": (1.0, 1.1),
@@ -37,8 +37,8 @@ STEM_CHANNELS = 32
 HEAD_CHANNELS = 1280
 STEM_LAYERS = 3
 
-# Layers of a block that have weights: (place in the block, name in the original model, name in
-# timm). The block of the first stage does not expand.
+# Layers of a block that have weights: (index in the block, name in the original model, name in
+# timm). Blocks of the first stage do not expand.
 BLOCK_LAYERS = (
     (0, "_expand_conv", "conv_pw"),
     (1, "_bn0", "bn1"),
@@ -56,21 +56,21 @@ FIRST_BLOCK_LAYERS = (
 
 
 def scaled_channels(channels: int, width: float) -> int:
-    """`channels` times `width`, to the nearest multiple of eight but never below nine tenths."""
+    """Round `channels` times `width` to a multiple of eight, never down by more than a tenth."""
     scaled = channels * width
     rounded = max(8, int(scaled + 4) // 8 * 8)
     return rounded if rounded >= 0.9 * scaled else rounded + 8
 
 
 class SameConv2d(nn.Conv2d):
-    """A convolution padded as TensorFlow's "SAME" does, with which the weights were trained.
+    """A convolution with TensorFlow's "SAME" padding, with which the weights were trained.
 
-    The output has ceil(size / stride) rows and columns; an odd row or column of padding goes to
-    the bottom or right, where `padding=1` of PyTorch would put it at the top or left.
+    The output has ceil(size / stride) rows and columns. An odd row or column of padding goes to
+    the bottom or right; PyTorch's `padding=1` would put it at the top or left.
     """
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Convolves (B, C, H, W)."""
+        """Convolve (B, C, H, W)."""
         top, bottom = self._padding(inputs.shape[2], axis=0)
         left, right = self._padding(inputs.shape[3], axis=1)
         if top != bottom or left != right:
@@ -81,6 +81,7 @@ class SameConv2d(nn.Conv2d):
         )
 
     def _padding(self, size: int, *, axis: int) -> tuple[int, int]:
+        """Compute the padding before and after an axis of this size."""
         kernel, stride = self.kernel_size[axis], self.stride[axis]
         total = max((math.ceil(size / stride) - 1) * stride + kernel - size, 0)
         return total // 2, total - total // 2
@@ -89,7 +90,7 @@ class SameConv2d(nn.Conv2d):
 def convolution(
     inputs: int, outputs: int, kernel: int, *, stride: int = 1, groups: int = 1
 ) -> list[nn.Module]:
-    """A convolution and the batch normalisation that takes the place of its bias."""
+    """Build a convolution and the batch normalisation that replaces its bias."""
     return [
         SameConv2d(inputs, outputs, kernel, stride=stride, groups=groups, bias=False),
         nn.BatchNorm2d(outputs, eps=1e-3),
@@ -97,7 +98,7 @@ def convolution(
 
 
 class InvertedResidual(nn.Module):
-    """Expands the channels, filters each of them by itself, and projects them down again.
+    """Expands the channels, filters each one separately, and projects them to fewer.
 
     Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks", 2018.
     """
@@ -117,18 +118,19 @@ class InvertedResidual(nn.Module):
         self.has_shortcut = stride == 1 and inputs == outputs
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Maps (B, C, H, W) to the block's output channels at H and W divided by its stride."""
+        """Map (B, C, H, W) to the output channels, with H and W divided by the stride."""
         outputs: torch.Tensor = self.layers(inputs)
         return inputs + outputs if self.has_shortcut else outputs
 
 
 def efficientnet_lite(variant: str) -> nn.Sequential:
-    """The layers up to and including the head, with random weights.
-
-    Maps (B, 3, H, W) to (B, 1280, ceil(H / 32), ceil(W / 32)).
+    """Build the layers up to and including the head, with random weights.
 
     Args:
         variant: A key of `SCALING`.
+
+    Returns:
+        A network that maps (B, 3, H, W) to (B, 1280, ceil(H / 32), ceil(W / 32)).
     """
     width, _ = SCALING[variant]
     layers = [*convolution(3, STEM_CHANNELS, 3, stride=2), nn.ReLU6(inplace=True)]
@@ -152,16 +154,16 @@ def efficientnet_lite(variant: str) -> nn.Sequential:
 
 
 def blocks_of_stages(variant: str) -> list[int]:
-    """How many blocks each stage has."""
+    """Count the blocks of each stage."""
     _, depth = SCALING[variant]
     first, *scaled, last = (blocks for *_, blocks in STAGES)
     return [first, *(math.ceil(blocks * depth) for blocks in scaled), last]
 
 
 def trunk_name(variant: str, published: str) -> str:
-    """The name here of a tensor in files of the original model or of timm.
+    """Translate a tensor's name in files of the original model or of timm to its name here.
 
-    A name that is in neither comes back as it is.
+    Any other name is returned unchanged.
     """
     layer, _, kind = published.rpartition(".")
     return f"{_layer_names(variant).get(layer, layer)}.{kind}"
@@ -169,17 +171,17 @@ def trunk_name(variant: str, published: str) -> str:
 
 @cache
 def _layer_names(variant: str) -> dict[str, str]:
-    """The names here of the layers that have weights, by their names in published files."""
+    """Map the names of layers in published files to their names here."""
     names = {"_conv_stem": "0", "_bn0": "1", "conv_stem": "0", "bn1": "1"}
-    place = STEM_LAYERS
+    index = STEM_LAYERS
     for stage, blocks in enumerate(blocks_of_stages(variant)):
         for block in range(blocks):
             for layer, original, timm in BLOCK_LAYERS if stage > 0 else FIRST_BLOCK_LAYERS:
-                ours = f"{place}.layers.{layer}"
-                names[f"_blocks.{place - STEM_LAYERS}.{original}"] = ours
+                ours = f"{index}.layers.{layer}"
+                names[f"_blocks.{index - STEM_LAYERS}.{original}"] = ours
                 names[f"blocks.{stage}.{block}.{timm}"] = ours
-            place += 1
-    convolution, normalisation = str(place), str(place + 1)
+            index += 1
+    convolution, normalisation = str(index), str(index + 1)
     return names | {
         "_conv_head": convolution,
         "_bn1": normalisation,

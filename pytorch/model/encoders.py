@@ -1,9 +1,9 @@
-"""Encoders: convolutional networks without their classifier, giving a grid of region features.
+"""Encoders: convolutional networks without their classifier, which give a grid of features.
 
-An encoder is one row of `ENCODERS`. Its weights are frozen, and captions are learnt on its
-features, unless `Encoder.fine_tune_from` lets its last layers learn as well.
+Each encoder is one row of `ENCODERS`. Its weights are frozen, unless `Encoder.fine_tune_from` lets
+the last layers learn.
 
-Axes: B images, C channels, H rows, W columns, S side of the square input, R regions.
+Axis letters: B images, C channels, H rows, W columns, S side of the square input, R regions.
 """
 
 from __future__ import annotations
@@ -39,16 +39,15 @@ class EncoderSpec:
     """One encoder architecture and the weights published for it.
 
     Attributes:
-        name: What commands and checkpoints call it.
+        name: Its name in commands and checkpoints.
         channels: Size of a region's feature vector.
-        preprocessing: What the published weights expect of a picture.
-        build: Makes the network with random weights; it maps (B, 3, S, S) to (B, C, H, W).
-        load_pretrained: Gets the published weights, of which only the trunk's are used. Raises
-            EncoderError.
-        classifier: First parts of the names that the classifiers' weights have in published files.
-        rename: The trunk's name of a tensor for the one that it has in published files.
+        preprocessing: Makes of a picture what the published weights expect.
+        build: Builds the network with random weights; it maps (B, 3, S, S) to (B, C, H, W).
+        load_pretrained: Gets the published weights, classifier included. Raises EncoderError.
+        classifier: Prefixes of the names of the classifier's weights in published files.
+        rename: Maps the name of a tensor in published files to its name in the trunk.
         source: Where the published weights come from.
-        licence: Under which terms.
+        licence: The terms of the published weights.
     """
 
     name: str
@@ -62,10 +61,10 @@ class EncoderSpec:
     licence: str
 
 
-# torchvision is imported inside the functions that need it, because a server that uses another
-# encoder saves some 85 MB of memory without it.
+# torchvision is imported only in the functions that need it: a server that uses another encoder
+# saves some 85 MB of memory.
 def _torchvision_trunk(name: str, **options: object) -> nn.Module:
-    """The layers of a torchvision network up to its pooling."""
+    """Build the layers of a torchvision network up to its pooling."""
     from torchvision.models import get_model  # noqa: PLC0415
 
     layers = get_model(name, weights=None, **options).named_children()
@@ -73,13 +72,13 @@ def _torchvision_trunk(name: str, **options: object) -> nn.Module:
 
 
 def _vgg16_trunk() -> nn.Module:
-    """The convolutions of VGG-16. Its classifier, never built here, takes half a gigabyte."""
+    """Build the convolutions of VGG-16, without its classifier of half a gigabyte."""
     from torchvision.models.vgg import cfgs, make_layers  # noqa: PLC0415
 
     trunk: nn.Module = make_layers(cfgs["D"])
     for layer in trunk.modules():
         if isinstance(layer, nn.Conv2d):
-            # There is no batch normalisation to keep the image from fading layer by layer.
+            # Without batch normalisation, features would fade from layer to layer.
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
     return trunk
 
@@ -145,8 +144,9 @@ ENCODERS = {
             "inception_v3",
             "Inception_V3_Weights.IMAGENET1K_V1",
             channels=2048,
-            # These weights come from TensorFlow and take colours from -1 to 1. torchvision
-            # converts to that inside the network (transform_input), from what its transforms make.
+            # These weights come from TensorFlow and expect colours from -1 to 1. torchvision
+            # normalises as for its other networks, and converts inside the network
+            # (transform_input).
             preprocessing=Preprocessing(
                 size=299, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5), interpolation="bilinear"
             ),
@@ -161,12 +161,12 @@ ENCODERS = {
 
 
 class Encoder(nn.Module):
-    """A network that gives a picture's region features, on a square grid.
+    """A network that turns a picture into region features on a square grid.
 
-    Building it never downloads anything: the weights are random until `load_pretrained`,
-    `load_file` or `load_state_dict` fills them. They are frozen until `fine_tune_from`. It stays
-    in evaluation mode, whatever `train()` says, since batch normalisation is to go on with the
-    statistics of the many images that the weights were trained on.
+    Building it downloads nothing: the weights are random until `load_pretrained`, `load_file` or
+    `load_state_dict` replaces them, and frozen until `fine_tune_from`. It stays in evaluation mode,
+    whatever `train()` says, so that batch normalisation keeps the statistics of the many images
+    that the weights were trained on.
 
     Attributes:
         name: The key in `ENCODERS`.
@@ -187,7 +187,7 @@ class Encoder(nn.Module):
                 f"There is no encoder {name!r}; choose one of: {', '.join(ENCODERS)}."
             )
         if grid_size < 1:
-            raise ValueError(f"The grid of regions has at least 1 row, not {grid_size}.")
+            raise ValueError(f"The grid of regions needs at least 1 row, not {grid_size}.")
         self._spec = ENCODERS[name]
         self.name = name
         self.grid_size = grid_size
@@ -199,17 +199,17 @@ class Encoder(nn.Module):
         self.eval()
 
     def train(self, mode: bool = True) -> Self:
-        """Stays in evaluation mode; see the class."""
+        """Stay in evaluation mode; see the class."""
         return super().train(mode=False)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Region features of preprocessed images.
+        """Compute the region features of preprocessed images.
 
         Args:
             images: (B, 3, S, S), as `preprocessing` makes them.
 
         Returns:
-            (B, R, C) with R = grid_size², the rows of the grid one after another.
+            (B, R, C) with R = grid_size²; the regions are in row-major order.
         """
         features = self.trunk(images)  # (B, C, H, W)
         grid = functional.adaptive_avg_pool2d(features, self.grid_size)
@@ -217,7 +217,7 @@ class Encoder(nn.Module):
 
     @property
     def layers(self) -> dict[str, nn.Module]:
-        """The trunk's layers that have weights, by name, in the order that an image takes."""
+        """The trunk's layers that have weights, by name, from input to output."""
         return {
             name: layer
             for name, layer in self.trunk.named_children()
@@ -225,64 +225,65 @@ class Encoder(nn.Module):
         }
 
     def fine_tune_from(self, layer: str) -> None:
-        """Lets training change the weights of this layer and of those after it.
+        """Let training change the weights of this layer and of those after it.
 
-        The layers before it stay frozen, and so do the statistics of batch normalisation
-        everywhere. Filling in other weights freezes all layers again.
+        The layers before it stay frozen, and so do all statistics of batch normalisation. Loading
+        other weights freezes every layer again.
 
         Args:
             layer: A key of `layers`.
 
         Raises:
-            EncoderError: There is no such layer, naming those there are.
+            EncoderError: There is no such layer; the message lists the layers.
         """
-        freed = self.layers_from(layer)
+        unfrozen = self.layers_from(layer)
         self.requires_grad_(requires_grad=False)
-        for module in freed:
+        for module in unfrozen:
             module.requires_grad_(requires_grad=True)
         self.weights_source = "fine-tuned"
 
     def layers_from(self, layer: str) -> list[nn.Module]:
-        """The layer of this name and those after it, as `fine_tune_from` frees them.
+        """Return the layer of this name and those after it.
 
         Raises:
-            EncoderError: There is no such layer, naming those there are.
+            EncoderError: There is no such layer; the message lists the layers.
         """
         layers = self.layers
         if layer not in layers:
             raise EncoderError(
-                f"{self.name} has no layer {layer!r} to be fine-tuned from; "
+                f"{self.name} has no layer {layer!r} to fine-tune from; "
                 f"choose one of: {', '.join(layers)}."
             )
         return [layers[name] for name in dropwhile(lambda name: name != layer, layers)]
 
     def trainable_parameters(self) -> list[nn.Parameter]:
-        """What an optimizer may change, for a group with a learning rate of its own."""
+        """Return the parameters that are not frozen."""
         return [parameter for parameter in self.parameters() if parameter.requires_grad]
 
     def load_pretrained(self) -> None:
-        """Fills in the published ImageNet weights, downloading them where that is needed.
+        """Load the published ImageNet weights, which may need a download.
 
         Raises:
-            EncoderError: The weights cannot be had; the message says what to do.
+            EncoderError: The weights are not available; the message says what to do.
         """
-        self._fill(self._spec.load_pretrained(), where=self._spec.source)
+        self._load(self._spec.load_pretrained(), where=self._spec.source)
         self.weights_source = "pretrained"
 
     def load_file(self, path: Path) -> None:
-        """Fills in weights from a safetensors file or a PyTorch state dict.
+        """Load weights from a safetensors file or a PyTorch state dict.
 
-        Takes the files that the published weights come in, with their classifier, which is
-        ignored, as well as this encoder's own `trunk.state_dict()`.
+        The names may be those of the published files, whose classifier is ignored, or those of
+        `trunk.state_dict()`.
 
         Raises:
-            EncoderError: The file cannot be read, or it does not fit, naming the first mismatch.
+            EncoderError: The file cannot be read or does not fit; the message names the first
+                mismatch.
         """
-        self._fill(read_tensors(path), where=str(path))
+        self._load(read_tensors(path), where=str(path))
         self.weights_source = "file"
 
     def weights_hash(self) -> str:
-        """SHA-256 over names, types, shapes and bytes of the weights, in the names' order."""
+        """Compute the SHA-256 of the names, types, shapes and bytes of all weights."""
         digest = hashlib.sha256()
         for name, tensor in sorted(self.trunk.state_dict().items()):
             if name.endswith(BATCH_COUNTER):
@@ -291,7 +292,7 @@ class Encoder(nn.Module):
             digest.update(tensor.cpu().contiguous().numpy())
         return digest.hexdigest()
 
-    def _fill(self, published: StateDict, *, where: str) -> None:
+    def _load(self, published: StateDict, *, where: str) -> None:
         try:
             tensors = fitting_tensors(
                 self.trunk.state_dict(),
@@ -303,5 +304,5 @@ class Encoder(nn.Module):
             raise EncoderError(
                 f"The weights in {where} do not fit {self.name}: {error}."
             ) from error
-        self.trunk.load_state_dict(tensors, strict=False)  # not strict: without the counters
+        self.trunk.load_state_dict(tensors, strict=False)  # the counters are missing
         self.requires_grad_(requires_grad=False)

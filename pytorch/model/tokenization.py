@@ -1,9 +1,9 @@
-"""Captions to words as the COCO caption evaluation splits them, and words back to a sentence.
+"""Split captions into words as the COCO caption evaluation does, and join words to sentences.
 
 The evaluation tools of COCO (Chen et al., "Microsoft COCO Captions: Data Collection and
-Evaluation Server", 2015) run Stanford's PTBTokenizer, lower-case, and drop punctuation. Here
-NLTK's Penn Treebank tokenizer does the same without Java, once the text is prepared for what it
-would split differently.
+Evaluation Server", 2015) run Stanford's PTBTokenizer, lower-case the result and drop punctuation.
+NLTK's Penn Treebank tokenizer does almost the same without Java; the text is rewritten first where
+it would split differently.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from nltk.tokenize import TreebankWordTokenizer
 
-# What the COCO tools drop. Their list also has brackets, but as -LRB-, which lower-casing never
-# leaves: brackets stay.
+# Tokens that the COCO tools drop. Their list also has brackets, but in capitals (-LRB-), which
+# lower-cased captions never contain: brackets stay.
 PUNCTUATION = frozenset(["''", "'", "``", "`", ".", "?", "!", ",", ":", "-", "--", "...", ";"])
 BRACKETS = {"-lrb-": "(", "-rrb-": ")", "-lsb-": "[", "-rsb-": "]", "-lcb-": "{", "-rcb-": "}"}
 
-# Spaces between words that a sentence is written without: before contractions and closing brackets,
-# after opening ones.
+# Spaces between words that a sentence omits: before contractions and closing brackets, and after
+# opening ones.
 NO_SPACE = re.compile(r" (?=(?:'(?:s|m|d|re|ve|ll)|n't)(?!\S)|[)\]}])|(?<=[(\[{#$]) ")
 
-# Typographic characters as a keyboard has them; zero-width ones separate words.
+# Typographic characters and what a keyboard types for them; zero-width ones separate words.
 TYPOGRAPHIC = str.maketrans(
     dict.fromkeys("\u2018\u2019`", "'")
     | dict.fromkeys("\u201c\u201d\u00ab\u00bb", '"')
@@ -34,14 +34,14 @@ TYPOGRAPHIC = str.maketrans(
     | {"\u2026": " . "}
 )
 
-# Words that NLTK would take apart: brackets as `tokenize` itself writes them, and marks such as
-# <unk>, which other systems leave in their captions. Characters for private use keep these whole.
+# Words that NLTK would split: brackets as `tokenize` writes them, and marks such as <unk>, which
+# other systems leave in their captions. Private-use characters keep the marks together.
 WRITTEN_BRACKET = re.compile(r"(?<!\S)-[lr][rsc]b-(?!\S)")
 MARK = re.compile(r"<(/?[a-z]\w*)>")
-MARK_KEPT_WHOLE = " \ue000\\1\ue001 "
-MARK_AGAIN = str.maketrans({"\ue000": "<", "\ue001": ">"})
+PROTECTED_MARK = " \ue000\\1\ue001 "
+RESTORED_MARK = str.maketrans({"\ue000": "<", "\ue001": ">"})
 
-# Patterns and replacements, in this order, for lower-case text.
+# Patterns and their replacements in lower-case text, applied in this order.
 REPAIRS = [
     (re.compile(pattern), replacement)
     for pattern, replacement in [
@@ -57,9 +57,10 @@ REPAIRS = [
     ]
 ]
 
-# A word with a full stop; the lookbehind holds a match to a word's beginning, for linear time.
+# A word with a full stop. The lookbehind lets a match begin only where a word does, which keeps
+# the time linear.
 LAST_WORD = re.compile(r"(?<![\w.'-])[\w.'-]*\.(?!\w)")
-# These keep their full stop, wherever in a caption they stand.
+# These keep their full stop anywhere in a caption.
 ABBREVIATION = re.compile(
     r"(?:[a-z]\.)+"  # u.s., a.m.
     r"|(?:mr|mrs|ms|dr|prof|rev|gen|capt|lt|sgt|ph\.d|jr|sr|st|rd|ave|blvd|mt|ft"
@@ -70,36 +71,37 @@ ABBREVIATION = re.compile(
 def tokenize(caption: str) -> list[str]:
     """Split a caption into lower-case words without punctuation, as the COCO tools do.
 
-    Contractions are split (`dog 's`, `do n't`) and brackets become `-lrb-` and `-rrb-`. A few
-    rare splits differ from Stanford's: repeated marks (`!!`), Internet addresses, emoji,
-    currencies, fractions, `No. 5`, `AT&T`, `y'all`, `5'10"`.
+    Contractions are split (`dog 's`, `do n't`), and brackets become `-lrb-` and `-rrb-`. A few
+    rare cases are split differently from Stanford's tokenizer: repeated marks (`!!`), Internet
+    addresses, emoji, currencies, fractions, `No. 5`, `AT&T`, `y'all` and `5'10"`.
     """
     text = " ".join(caption.lower().translate(TYPOGRAPHIC).split())
     text = WRITTEN_BRACKET.sub(lambda match: BRACKETS[match[0]], text)
-    text = MARK.sub(MARK_KEPT_WHOLE, text)
+    text = MARK.sub(PROTECTED_MARK, text)
     for pattern, replacement in REPAIRS:
         text = pattern.sub(replacement, text)
     text = LAST_WORD.sub(_split_full_stop, text)
-    # NLTK splits off the last full stop in any case: with one more, an abbreviation keeps its own.
+    # NLTK always splits off the last full stop. With an extra one, a last abbreviation keeps its
+    # own.
     tokens = _treebank().tokenize(f"{text} .", convert_parentheses=True)
-    return [token.lower().translate(MARK_AGAIN) for token in tokens if token not in PUNCTUATION]
+    return [token.lower().translate(RESTORED_MARK) for token in tokens if token not in PUNCTUATION]
 
 
 def sentence(words: Sequence[str]) -> str:
-    """Join `tokenize`'s words into a sentence to show: capital first letter, full stop.
+    """Join words from `tokenize` into a sentence with a capital letter and a full stop.
 
-    Contractions are joined and brackets written as such: `["a", "dog", "'s", "ball"]` becomes
-    "A dog's ball." No words give the empty string.
+    Contractions are joined, and brackets become characters again: `["a", "dog", "'s", "ball"]`
+    becomes "A dog's ball." No words give an empty string.
     """
     return "".join(sentence_parts(words))
 
 
 def sentence_parts(words: Sequence[str]) -> list[str]:
-    """Cut `sentence` into what each word is in it: `["A", " dog", "'s", " ball."]`."""
+    """Split `sentence` into one part for each word: `["A", " dog", "'s", " ball."]`."""
     if not words:
         return []
     text = " ".join(BRACKETS.get(word, word) for word in words)
-    # A line break stands for the end of a part; words contain none.
+    # Words contain no line breaks, so one can mark the end of a part.
     parts = NO_SPACE.sub("\n", text).replace(" ", "\n ").split("\n")
     parts[0] = parts[0][0].upper() + parts[0][1:]
     if not parts[-1].endswith("."):
@@ -108,13 +110,14 @@ def sentence_parts(words: Sequence[str]) -> list[str]:
 
 
 def _split_full_stop(match: re.Match[str]) -> str:
+    """Separate a word from its full stop, unless it is an abbreviation."""
     word = match[0]
     return word if ABBREVIATION.fullmatch(word) else f"{word[:-1]} . "
 
 
 @cache
 def _treebank() -> TreebankWordTokenizer:
-    # NLTK is large, and serving shows sentences but never tokenizes: imported when needed.
+    # Imported only here: NLTK is large, and serving never tokenizes.
     from nltk.tokenize import TreebankWordTokenizer  # noqa: PLC0415
 
     return TreebankWordTokenizer()

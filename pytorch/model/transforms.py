@@ -1,4 +1,4 @@
-"""From a photograph to the tensor that an encoder takes."""
+"""From a picture to the tensor that an encoder takes."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ INTERPOLATIONS = {
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """What an encoder's weights expect of a picture; they mean nothing without it.
+    """The preprocessing of pictures that an encoder's weights were trained with.
 
-    The whole picture is squashed to a square. Classifiers crop the centre, but a caption has to
-    see the edges as well.
+    The whole picture is squashed to a square. Classifiers crop the centre, but a caption needs the
+    edges too.
 
     Attributes:
         size: Side of the square, in pixels.
-        mean: Subtracted from each of the red, green and blue channels, whose range is 0 to 1.
-        std: Each channel is divided by it afterwards.
+        mean: Subtracted from the red, green and blue channels, which range from 0 to 1.
+        std: Divides the channels afterwards.
         interpolation: A key of `INTERPOLATIONS`.
 
     Raises:
-        ValueError: A value is outside its range.
+        ValueError: A value is out of range.
     """
 
     size: int
@@ -37,18 +37,18 @@ class Preprocessing:
     interpolation: str
 
     def __post_init__(self) -> None:
-        # JSON knows no tuples; they come back as lists.
+        # Tuples saved as JSON are loaded as lists.
         object.__setattr__(self, "mean", tuple(self.mean))
         object.__setattr__(self, "std", tuple(self.std))
         if self.size < 1:
-            raise ValueError(f"The size of a picture is at least 1 pixel, not {self.size}.")
+            raise ValueError(f"The size of a picture must be at least 1 pixel, not {self.size}.")
         if len(self.mean) != 3 or len(self.std) != 3:
             raise ValueError(
-                "Mean and standard deviation have one value for each of three channels, "
+                "Mean and standard deviation need one value for each of three channels, "
                 f"not {self.mean} and {self.std}."
             )
         if min(self.std) <= 0:
-            raise ValueError(f"Standard deviations are above zero, not {self.std}.")
+            raise ValueError(f"Standard deviations must be above zero, not {self.std}.")
         if self.interpolation not in INTERPOLATIONS:
             raise ValueError(
                 f"There is no interpolation {self.interpolation!r}; "
@@ -56,7 +56,7 @@ class Preprocessing:
             )
 
     def __call__(self, image: Image.Image) -> torch.Tensor:
-        """The picture as a normalised float32 tensor of shape (3, size, size).
+        """Make a normalised float32 tensor (3, size, size) of a picture.
 
         Raises:
             ValueError: The picture is not RGB.

@@ -14,7 +14,7 @@ from pytorch.model.bounds import check_at_least, check_fractions, check_positive
         (check_fractions, 0.9, 1, "at least 0 and below 1"),
     ],
 )
-def test_the_first_number_out_of_bounds_is_named(check, good, bad, message):
+def test_the_first_number_out_of_range_is_named(check, good, bad, message):
     check(SimpleNamespace(size=good, rate=good), "size", "rate")
     with pytest.raises(ValueError, match=f"rate must be {message}, not {bad}"):
         check(SimpleNamespace(size=good, rate=bad), "size", "rate")

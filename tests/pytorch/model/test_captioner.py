@@ -21,7 +21,7 @@ def test_a_batch_gives_the_same_captions_as_its_images_one_by_one(injection):
 
 
 @every_injection
-def test_the_log_probability_is_that_of_the_words_and_the_end(injection):
+def test_the_log_probability_includes_the_words_and_the_end(injection):
     captioner = tiny_captioner(injection)
     regions = captioner.encode(photographs())
     found = captioner.search(regions, decoding=DecodingConfig(beam_size=3))
@@ -41,7 +41,7 @@ def test_the_best_candidate_comes_first():
         assert scores == sorted(scores, reverse=True)
 
 
-def test_runners_up_are_other_words_in_falling_order():
+def test_runners_up_are_other_words_the_most_probable_first():
     caption = tiny_captioner().caption(photographs())[0]
     for word in caption.words:
         names = [name for name, _ in word.runners_up]
@@ -64,7 +64,7 @@ def test_a_model_without_attention_gives_none():
     assert {word.attention for word in caption.words} == {None}
 
 
-def test_the_sentence_is_written_as_a_person_would():
+def test_the_sentence_has_a_capital_letter_and_a_full_stop():
     caption = tiny_captioner().caption(photographs())[0]
     assert caption.sentence == caption.text[0].upper() + caption.text[1:] + "."
 
@@ -79,7 +79,7 @@ def test_no_images_give_no_captions():
     assert tiny_captioner().caption([]) == []
 
 
-def test_the_checkpoint_decides_the_beam_size_unless_told_otherwise():
+def test_the_checkpoint_sets_the_beam_size_unless_a_call_does():
     captioner = tiny_captioner()
     captioner.decoding = dataclasses.replace(captioner.decoding, beam_size=4)
     assert len(captioner.caption(photographs())[0].candidates) == 3
@@ -87,7 +87,7 @@ def test_the_checkpoint_decides_the_beam_size_unless_told_otherwise():
     assert len(captioner.caption(photographs(), decoding=greedy)[0].candidates) == 0
 
 
-def test_more_beams_than_captions_give_only_possible_ones():
+def test_a_beam_wider_than_the_number_of_captions_gives_only_possible_ones():
     captioner = tiny_captioner()
     decoding = DecodingConfig(beam_size=17, max_words=1)
     caption = captioner.caption(photographs(), decoding=decoding)[0]

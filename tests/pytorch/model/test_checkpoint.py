@@ -21,7 +21,7 @@ def rewrite(directory, change):
 
 
 @pytest.mark.parametrize("injection", INJECTIONS)
-def test_a_loaded_captioner_captions_like_the_saved_one(tmp_path, injection):
+def test_a_loaded_captioner_gives_the_captions_of_the_saved_one(tmp_path, injection):
     captioner = tiny_captioner(injection)
     save_checkpoint(tmp_path / "saved", captioner, model_card="# Card\n")
     loaded = load_captioner(tmp_path / "saved")

@@ -97,7 +97,7 @@ def test_attention_weights_sum_to_one():
     torch.testing.assert_close(attention.sum(dim=2), torch.ones(3, 5))
 
 
-def test_an_unknown_injection_is_named_with_the_known_ones():
+def test_for_an_unknown_injection_the_error_lists_the_injections():
     with pytest.raises(ValueError, match="no injection 'psychic'; choose one of init, prefix"):
         tiny_decoder("psychic")
 
@@ -110,12 +110,12 @@ def test_an_unknown_injection_is_named_with_the_known_ones():
         ({"dropout": 1.0}, r"dropout must be at least 0 and below 1, not 1\.0"),
     ],
 )
-def test_a_size_out_of_range_is_refused(option, message):
+def test_an_option_out_of_range_is_refused(option, message):
     with pytest.raises(ValueError, match=message):
         DecoderConfig(**option)
 
 
-def test_dropout_blurs_what_attention_sees_and_not_where_it_looks():
+def test_dropout_changes_the_attended_features_but_not_the_attention_weights():
     injection = tiny_decoder("attention", dropout=0.5).train().injection
     memory = injection.prepare(regions_and_words()[0])
     hidden = torch.zeros(3, injection.config.hidden_size)

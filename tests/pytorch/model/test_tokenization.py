@@ -9,7 +9,7 @@ from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
 
 from pytorch.model.tokenization import sentence, sentence_parts, tokenize
 
-PROJECT = Path(__file__).resolve().parents[2]
+PROJECT = Path(__file__).resolve().parents[3]
 COCO_SAMPLE = PROJECT.parent / "shared/data/coco-sample/annotations/captions_train2017.json"
 
 needs_java = pytest.mark.skipif(
@@ -79,7 +79,7 @@ def test_coco_captions_are_split_as_the_stanford_tokenizer_does():
     assert len(different) < len(captions) / 1000, different
 
 
-def test_words_of_the_shipped_vocabulary_stay_what_they_are():
+def test_words_of_the_shipped_vocabulary_are_not_split():
     # Else a caption could say a word that no reference has.
     words = json.loads((PROJECT / "pytorch/shipped/flickr8k-attention/vocabulary.json").read_text())
     assert [word for word in words if tokenize(f"the {word} dog") != ["the", word, "dog"]] == []
@@ -122,7 +122,7 @@ def test_words_become_a_sentence(words, expected):
     assert sentence(words.split()) == expected
 
 
-def test_a_sentence_is_cut_into_what_each_word_is_in_it():
+def test_a_sentence_is_split_into_one_part_for_each_word():
     assert sentence_parts(["a", "dog", "'s", "ball"]) == ["A", " dog", "'s", " ball."]
     assert sentence_parts(["a", "-lrb-", "red", "-rrb-", "ball"]) == [
         "A",
@@ -144,7 +144,7 @@ PHRASES = ["a", "man", "dog 's", "they 're", "is n't", "# 7", "-lrb- red -rrb-",
 
 @settings(deadline=None)  # the first example imports NLTK
 @given(st.lists(st.sampled_from(PHRASES)))
-def test_a_sentence_has_the_words_it_was_made_of(phrases):
+def test_the_words_of_a_sentence_are_those_it_was_made_of(phrases):
     words = " ".join([*phrases, "here"]).split()  # a last "a" would be the abbreviation "a."
     assert tokenize(sentence(words)) == words
 

@@ -36,7 +36,7 @@ def test_each_channel_is_normalised_with_its_own_mean_and_deviation():
 
 
 @pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
-def test_pictures_are_resized_with_the_interpolation_asked_for(interpolation):
+def test_pictures_are_resized_with_the_chosen_interpolation(interpolation):
     image = Image.fromarray(chelsea())
     preprocessing = Preprocessing(size=64, mean=HALF, std=HALF, interpolation=interpolation)
     resized = image.resize((64, 64), Image.Resampling[interpolation.upper()])
@@ -44,7 +44,7 @@ def test_pictures_are_resized_with_the_interpolation_asked_for(interpolation):
     torch.testing.assert_close(preprocessing(image), expected)
 
 
-def test_it_comes_back_from_json_as_it_was():
+def test_it_survives_a_round_trip_through_json():
     preprocessing = Preprocessing(size=260, mean=HALF, std=(0.1, 0.2, 0.3), interpolation="bicubic")
     assert Preprocessing(**json.loads(json.dumps(asdict(preprocessing)))) == preprocessing
 
@@ -64,6 +64,6 @@ def test_a_picture_that_is_not_rgb_is_refused():
         ({"interpolation": "nearest"}, "'nearest'; choose one of: bilinear, bicubic"),
     ],
 )
-def test_values_outside_their_range_are_refused(change, message):
+def test_values_out_of_range_are_refused(change, message):
     with pytest.raises(ValueError, match=message):
         Preprocessing(**{**asdict(PLAIN), **change})

@@ -66,7 +66,7 @@ def test_special_tokens_must_come_first():
         Vocabulary(["a", *SPECIAL_TOKENS])
 
 
-def test_a_word_twice_is_refused():
+def test_a_repeated_word_is_refused():
     with pytest.raises(ValueError, match="'dog' twice"):
         Vocabulary([*SPECIAL_TOKENS, "dog", "cat", "dog"])
 

@@ -255,7 +255,7 @@ def test_a_stopped_run_has_a_report_and_once_moved_and_resumed_tells_all_epochs(
 
 def test_an_unknown_layer_stops_before_anything_is_computed(trained, tmp_path):
     dataset, _, _, _ = trained
-    with pytest.raises(EncoderError, match="no layer 'layer4' to be fine-tuned from; choose one"):
+    with pytest.raises(EncoderError, match="no layer 'layer4' to fine-tune from; choose one"):
         run(dataset, tmp_path / "run", cache=tmp_path / "cache", fine_tune_from="layer4")
     assert not (tmp_path / "cache").exists()
 
