@@ -71,27 +71,30 @@ class DecodingForm(forms.Form):
     beam_size = forms.IntegerField(
         **_optional_number("Beam size", 1, MAX_BEAM_SIZE),
         initial=_own_beam_size,
-        help_text="Captions that the search keeps at every word. More is slower.",
+        help_text="How many captions the search keeps at each word. Higher is slower.",
     )
     candidates = forms.IntegerField(
         **_optional_number("Candidates", 1, MAX_BEAM_SIZE),
         initial=_own_beam_size,
-        help_text="How many of them to list, the best one included.",
+        help_text="How many of these to show, including the best.",
     )
     creative = forms.BooleanField(
         required=False,
-        help_text="Draw words by chance, instead of searching for the most probable caption.",
+        help_text="Draw words at random, instead of searching for the most probable caption.",
     )
     top_p = forms.FloatField(
         **_optional_number("Top-p", 0.05, 1),
         initial=DEFAULT_TOP_P,
         widget=forms.NumberInput(attrs={"step": "0.05"}),
-        help_text="Draw from the most probable words that together reach this. More is bolder.",
+        help_text=(
+            "Draw from the most probable words that together reach this probability. "
+            "Higher is bolder."
+        ),
     )
     seed = forms.IntegerField(
         **_optional_number("Seed", 0, MAX_SEED),
         initial=0,
-        help_text="The same seed draws the same caption again.",
+        help_text="The same seed gives the same caption again.",
     )
 
     @property
@@ -125,7 +128,7 @@ class PhotographForm(DecodingForm):
         label="Keep this picture",
         required=False,
         initial=True,
-        help_text="In your library, for you alone.",
+        help_text="In your library, where only you can see it.",
     )
 
 
