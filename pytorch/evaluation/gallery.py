@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageEnhance
 
-from pytorch.evaluation.evaluate import ScoreReport
+from pytorch.evaluation.evaluate import cider_d_of_images
 from pytorch.evaluation.html_report import (
     Html,
     bullets,
@@ -19,6 +19,8 @@ from pytorch.evaluation.html_report import (
     table,
     text,
 )
+from pytorch.evaluation.score_report import ScoreReport
+from pytorch.evaluation.split_captions import SplitCaptions
 from pytorch.model.captioner import CaptionWord
 
 GROUP_SIZE = 5
@@ -55,6 +57,35 @@ def extremes(scores: Sequence[float]) -> dict[str, list[int]]:
         "Median": order[middle : middle + size],
         "Worst": order[-size:],
     }
+
+
+def draw_gallery(captioned: SplitCaptions, report: ScoreReport) -> str:
+    """Draw the best, median and worst captions of a split.
+
+    Returns:
+        The page, as HTML.
+
+    Raises:
+        ImageError: An image can no longer be read.
+    """
+    examples = captioned.examples
+    scores = cider_d_of_images(captioned.captions, examples)
+    groups = {}
+    for name, rows in extremes(scores).items():
+        detailed = captioned.word_by_word(rows) if captioned.word_by_word else [None] * len(rows)
+        groups[name] = [
+            Entry(
+                image=captioned.dataset.images.open(examples[row].image),
+                name=examples[row].image,
+                sentence=caption.sentence if caption else captioned.captions[row],
+                references=examples[row].captions,
+                cider_d=scores[row],
+                words=caption.words if caption else (),
+            )
+            for row, caption in zip(rows, detailed, strict=True)
+        ]
+    title = f"Captions of {captioned.name} for {captioned.dataset.name} {captioned.split}"
+    return gallery_page(title, groups, report)
 
 
 def gallery_page(title: str, groups: Mapping[str, Sequence[Entry]], report: ScoreReport) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pytorch.data.datasets import Example
+from pytorch.files.atomic import write_file
 
 # 000000000042.jpg or COCO_val2014_000000000042.jpg; Flickr's 1000268201_693b08cb0e.jpg
 NUMBERED_IMAGE = re.compile(r"(?:COCO_[a-z]+\d{4}_)?(\d{1,18})(?:_\w+)?\.\w+", re.ASCII)
@@ -42,7 +43,7 @@ def image_ids(names: Iterable[str]) -> dict[str, int]:
 def write_results(path: Path, ids: Mapping[str, int], captions: Mapping[str, str]) -> None:
     """Write the captions, given by their images' names, as COCO results. Raises OSError."""
     rows = [{"image_id": ids[name], "caption": caption} for name, caption in captions.items()]
-    path.write_text(json.dumps(rows, indent=0) + "\n", encoding="utf-8")
+    write_file(path, json.dumps(rows, indent=0) + "\n")
 
 
 def write_references(path: Path, ids: Mapping[str, int], examples: Sequence[Example]) -> None:
@@ -60,7 +61,7 @@ def write_references(path: Path, ids: Mapping[str, int], examples: Sequence[Exam
             annotation = {"id": len(annotations) + 1, "image_id": number, "caption": caption}
             annotations.append(annotation)
     content = {"info": {}, "licenses": [], "images": images, "annotations": annotations}
-    path.write_text(json.dumps(content, indent=0) + "\n", encoding="utf-8")
+    write_file(path, json.dumps(content, indent=0) + "\n")
 
 
 def read_results(path: Path, ids: Mapping[str, int]) -> dict[str, str]:

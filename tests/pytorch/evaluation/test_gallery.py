@@ -5,7 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from pytorch.evaluation.evaluate import ScoreReport
 from pytorch.evaluation.gallery import (
     GROUP_SIZE,
     Entry,
@@ -14,6 +13,7 @@ from pytorch.evaluation.gallery import (
     extremes,
     gallery_page,
 )
+from pytorch.evaluation.score_report import ScoreReport
 from pytorch.model.captioner import CaptionWord
 
 WHITE = Image.new("RGB", (80, 40), "white")

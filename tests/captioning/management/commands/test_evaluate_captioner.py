@@ -1,6 +1,7 @@
 import dataclasses
 import io
 import json
+import shutil
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -81,7 +82,8 @@ def test_the_search_can_be_another_than_the_checkpoints(base_dir, tiny_checkpoin
 @pytest.mark.parametrize(
     ("arguments", "message", "returncode"),
     [
-        (["--split", "test"], "no split 'test'; it has: train, dev", 2),
+        (["--split", "test"], r"Flickr_8k\.testImages\.txt is missing", 2),
+        (["--split", "spam"], "no split 'spam'", 2),
         (["--data-root", "nowhere"], "no complete Flickr8k in nowhere", 2),
         (["--beam-size", "0"], "at least 1, not 0", 1),
         (["--checkpoint", "nowhere"], "no checkpoint at nowhere", 1),
@@ -194,11 +196,25 @@ def test_a_file_without_captions_is_refused(base_dir):
         evaluate("--score-results", base_dir / "results.json")
 
 
-def test_captions_of_images_that_are_not_here_are_not_scored(base_dir):
+def test_only_the_files_that_are_needed_must_be_here(base_dir):
+    root = write_colours(base_dir / "data" / "flickr8k")
+    (root / "Flickr_8k.trainImages.txt").unlink()
+    for image in (root / "Flickr8k_Dataset").glob("train-*"):
+        image.unlink()
+    results = base_dir / "results.json"
+    printed = evaluate("--split", "dev", "--results-json", results)
+    shutil.rmtree(root / "Flickr8k_Dataset")
+    assert evaluate("--split", "dev", "--score-results", results) == printed
+
+
+def test_a_gallery_needs_the_images(base_dir):
     root = write_colours(base_dir / "data" / "flickr8k")
     evaluate("--results-json", base_dir / "results.json")
     (root / "Flickr8k_Dataset" / "dev-red-0.jpg").unlink()
     scored = ("--score-results", base_dir / "results.json", "--output", base_dir / "scores.json")
+    scored += ("--gallery", base_dir / "gallery.html")
+    with pytest.raises(CommandError, match=r"dev-red-0\.jpg \(missing\)"):
+        evaluate(*scored)
     evaluate("--allow-missing", *scored)
     scores = json.loads((base_dir / "scores.json").read_text())
     assert scores["images"] == 3
