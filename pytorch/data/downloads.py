@@ -1,4 +1,4 @@
-"""Published archives, downloaded in as many pieces as the connection breaks into, and verified."""
+"""Download published archives, continue where a connection broke, and verify what came."""
 
 from __future__ import annotations
 
@@ -16,21 +16,23 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-CHUNK = 1 << 20
+from pytorch.files.atomic import move_into_place, write_file
+
+CHUNK_SIZE = 1 << 20  # bytes
 TIMEOUT_SECONDS = 60.0
 FIRST_PAUSE_SECONDS = 1.0
-# Connections in a row that bring nothing new.
+# Give up after this many connections in a row that bring nothing new.
 ATTEMPTS = 6
-# After these it is worth asking again; every other answer that is an error is final.
-PASSING_ERRORS = {408, 425, 429, 500, 502, 503, 504}
+# Statuses after which it is worth asking again; any other error status is final.
+TEMPORARY_ERRORS = {408, 425, 429, 500, 502, 503, 504}
 
 
 class DownloadError(Exception):
-    """An archive cannot be had or cannot be trusted; the message says why and what to do."""
+    """An archive cannot be downloaded or verified; the message says why and what to do."""
 
 
 class _InterruptedError(Exception):
-    """A connection ended too early; another one may do better."""
+    """A connection ended early; another attempt may succeed."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +40,10 @@ class Archive:
     """A file to download.
 
     Attributes:
-        url: Where it is.
+        url: Its address.
         checksum: "sha256:" or "md5:" and the hexadecimal digits.
-        size: In bytes, where it is known.
-        unpack: Which of the files in it to unpack, as a pattern; none where it is used as it is.
+        size: In bytes, if known.
+        unpack: A pattern for the files in it to unpack; None if the archive is used as it is.
     """
 
     url: str
@@ -62,20 +64,24 @@ def download(
     pause_seconds: float = FIRST_PAUSE_SECONDS,
     progress: bool = False,
 ) -> Path:
-    """The archive in `directory`, downloaded and verified.
+    """Download an archive and verify it.
 
-    What came of it before a connection or the program ended is kept in NAME.part, and continued
-    if the server still has the same file. A file that is there already is verified only.
+    A partial download is kept in NAME.part and continued if the server still has the same file. A
+    file that exists already is only verified.
 
     Args:
         archive: What to download.
-        directory: Is made if it is not there.
-        pause_seconds: Until the first new attempt; doubles until something comes.
+        directory: Where to; it is created if necessary.
+        pause_seconds: How long to wait before the first new attempt. The pause doubles with each
+            further attempt until data arrives.
         progress: Whether to show a progress bar on stderr.
 
+    Returns:
+        The path of the verified archive.
+
     Raises:
-        DownloadError: The server has no such file or another one, does not answer, or leaves off
-            again and again; or the disk is too small, or the checksum is wrong.
+        DownloadError: The server does not answer, does not have the file or has a different one,
+            or keeps breaking off; the disk is full; or the checksum is wrong.
         OSError: The directory cannot be written.
     """
     path = directory / archive.name
@@ -88,36 +94,36 @@ def download(
     with _bar(archive.name, archive.size, progress=progress) as bar:
         _fetch_all(archive, part, bar, pause_seconds=pause_seconds)
     try:
-        advice = "It was deleted; run the command again to download it anew."
+        advice = "It was deleted; run the command again to download it again."
         _verify(part.path, archive, advice=advice, progress=progress)
     except DownloadError:
         part.discard()
         raise
-    part.path.replace(path)
+    move_into_place(part.path, path)
     part.discard()
     return path
 
 
 class _Part:
-    """What there is of a file, and a note beside it of what the server said about the whole.
+    """A partial download and the server's metadata.
 
     Attributes:
         path: NAME.part.
-        validator: The server's ETag or date of the file, by which to tell whether it is still the
-            same; None where it gave none.
-        total: Bytes of the whole file, where known.
+        validator: The file's ETag or date of modification, which tells whether the server still
+            has the same file; None if the server sent neither.
+        total: The size of the whole file in bytes, if known.
     """
 
     def __init__(self, target: Path) -> None:
         self.path = target.with_name(f"{target.name}.part")
-        self._note = target.with_name(f"{target.name}.part.json")
+        self._metadata = target.with_name(f"{target.name}.part.json")
         self.validator: str | None = None
         self.total: int | None = None
         try:
-            note = json.loads(self._note.read_text(encoding="utf-8"))
-            self.validator, self.total = note["validator"], note["total"]
+            metadata = json.loads(self._metadata.read_text(encoding="utf-8"))
+            self.validator, self.total = metadata["validator"], metadata["total"]
         except (OSError, ValueError, KeyError, TypeError):
-            pass  # without a validator the file is downloaded from its start
+            pass  # without a validator the download starts from the beginning
 
     @property
     def size(self) -> int:
@@ -128,19 +134,31 @@ class _Part:
         return self.total is not None and self.size == self.total
 
     def restart(self, validator: str | None, total: int | None) -> None:
-        """Empties the part; the note is only ever beside bytes that it is true of."""
+        """Empty the part, so that the metadata never stand beside bytes of another file."""
         self.discard()
         self.validator, self.total = validator, total
-        self._note.write_text(json.dumps({"validator": validator, "total": total}))
+        write_file(self._metadata, json.dumps({"validator": validator, "total": total}))
+
+    def append(self, chunks: Iterator[bytes], bar: tqdm) -> None:
+        try:
+            with self.path.open("ab") as file:
+                for chunk in chunks:
+                    file.write(chunk)
+                    bar.update(len(chunk))
+        except OSError as error:
+            raise DownloadError(
+                f"{self.path} cannot be written ({error.strerror}). Once that is fixed, run the "
+                "command again to continue."
+            ) from error
 
     def discard(self) -> None:
         self.path.unlink(missing_ok=True)
-        self._note.unlink(missing_ok=True)
+        self._metadata.unlink(missing_ok=True)
         self.validator = self.total = None
 
 
 def _fetch_all(archive: Archive, part: _Part, bar: tqdm, *, pause_seconds: float) -> None:
-    """Connects until the part is complete, or nothing more comes."""
+    """Connect again and again until the part is complete; raises DownloadError."""
     most, failures = part.size, 0
     while not part.is_complete:
         try:
@@ -157,7 +175,7 @@ def _fetch_all(archive: Archive, part: _Part, bar: tqdm, *, pause_seconds: float
 
 
 def _fetch(archive: Archive, part: _Part, bar: tqdm) -> None:
-    """Adds to the part what one connection brings."""
+    """Add to the part what one connection brings."""
     start = part.size if part.validator else 0
     with _connect(archive, part, start) as response:
         if not _continues(response, part, start):
@@ -165,10 +183,7 @@ def _fetch(archive: Archive, part: _Part, bar: tqdm) -> None:
         _check_size(archive, part)
         bar.reset(part.total)
         bar.update(part.size)
-        with part.path.open("ab") as file:
-            for chunk in _chunks(response):
-                file.write(chunk)
-                bar.update(len(chunk))
+        part.append(_chunks(response), bar)
     if part.total is None:
         part.total = part.size
     elif part.size < part.total:
@@ -176,11 +191,11 @@ def _fetch(archive: Archive, part: _Part, bar: tqdm) -> None:
 
 
 def _connect(archive: Archive, part: _Part, start: int) -> http.client.HTTPResponse:
-    """Asks for the rest of the part, or all if the server's file is no longer the same."""
+    """Ask for the bytes from `start` on, or for all if the server has another file by now."""
     headers = {"User-Agent": "image-captioner", "Accept-Encoding": "identity"}
     if start:
         headers |= {"Range": f"bytes={start}-", "If-Range": str(part.validator)}
-    # The addresses stand in the registry; none is a user's.
+    # The addresses are in the registry; none comes from a user.
     request = urllib.request.Request(archive.url, headers=headers)  # noqa: S310
     try:
         response: http.client.HTTPResponse = urllib.request.urlopen(  # noqa: S310
@@ -190,10 +205,10 @@ def _connect(archive: Archive, part: _Part, start: int) -> http.client.HTTPRespo
         answer = f"the server answers {error.code} {error.reason}"
         if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             part.discard()
-        elif error.code not in PASSING_ERRORS:
+        elif error.code not in TEMPORARY_ERRORS:
             raise DownloadError(
-                f"{archive.url} cannot be downloaded: {answer}. It may have moved; "
-                "docs/datasets.md says what else there is."
+                f"{archive.url} cannot be downloaded: {answer}. It may have moved; see "
+                "docs/datasets.md for other sources."
             ) from error
         raise _InterruptedError(answer) from error
     except (OSError, http.client.HTTPException) as error:
@@ -203,14 +218,14 @@ def _connect(archive: Archive, part: _Part, start: int) -> http.client.HTTPRespo
 
 def _chunks(response: http.client.HTTPResponse) -> Iterator[bytes]:
     try:
-        while chunk := response.read(CHUNK):
+        while chunk := response.read(CHUNK_SIZE):
             yield chunk
     except (OSError, http.client.HTTPException) as error:
         raise _InterruptedError(str(error)) from error
 
 
 def _continues(response: http.client.HTTPResponse, part: _Part, start: int) -> bool:
-    """Whether the response brings the rest of the part, not the whole of a file."""
+    """Whether the response brings the rest of the part, not a whole file."""
     if response.status != http.HTTPStatus.PARTIAL_CONTENT:
         return False
     begins_there = re.fullmatch(
@@ -219,29 +234,29 @@ def _continues(response: http.client.HTTPResponse, part: _Part, start: int) -> b
     if begins_there and _validator(response) in (None, part.validator):
         return True
     part.discard()
-    raise _InterruptedError("the server has another file there now")
+    raise _InterruptedError("the server has a different file by now")
 
 
 def _check_size(archive: Archive, part: _Part) -> None:
-    """Refuses a file of the wrong size, or too large for the disk, before it comes."""
+    """Refuse a file of the wrong size, or too large for the disk, before downloading it."""
     if None not in (part.total, archive.size) and part.total != archive.size:
         total = part.total
         part.discard()
         raise DownloadError(
             f"{archive.url} has {total:,} bytes instead of {archive.size:,}: it is not the file "
-            "that was published. Get it elsewhere, or update this program."
+            "that was published. Get the file elsewhere, or update this program."
         )
     missing = (part.total or archive.size or 0) - part.size
     free = shutil.disk_usage(part.path.parent).free
     if missing > free:
         raise DownloadError(
-            f"{archive.name} needs {missing:,} bytes more, and {part.path.parent} has {free:,} "
-            "free. Make room, or choose another folder with --data-root."
+            f"{archive.name} needs {missing:,} more bytes, but only {free:,} are free in "
+            f"{part.path.parent}. Make room, or choose another folder with --data-root."
         )
 
 
 def _validator(response: http.client.HTTPResponse) -> str | None:
-    """What If-Range takes: an ETag, unless it is a weak one, or the date of the last change."""
+    """A value for If-Range: the ETag if it is a strong one, else the date of modification."""
     etag: str | None = response.headers.get("ETag")
     if etag and not etag.startswith("W/"):
         return etag
@@ -255,14 +270,14 @@ def _length(response: http.client.HTTPResponse) -> int | None:
 
 
 def _verify(path: Path, archive: Archive, *, advice: str, progress: bool) -> None:
-    """Raises DownloadError where the file's checksum is not the published one."""
+    """Raise DownloadError, with the advice, if the file does not have the published checksum."""
     algorithm, expected = archive.checksum.split(":")
     digest = hashlib.new(algorithm, usedforsecurity=False)
     with (
         _bar(f"{archive.name}: {algorithm}", path.stat().st_size, progress=progress) as bar,
         path.open("rb") as file,
     ):
-        while chunk := file.read(CHUNK):
+        while chunk := file.read(CHUNK_SIZE):
             digest.update(chunk)
             bar.update(len(chunk))
     if digest.hexdigest() != expected:

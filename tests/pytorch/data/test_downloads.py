@@ -1,5 +1,6 @@
 import hashlib
 import random
+import resource
 import shutil
 import socket
 
@@ -21,7 +22,7 @@ def server():
 
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch):
-    monkeypatch.setattr(downloads, "CHUNK", 10_000)
+    monkeypatch.setattr(downloads, "CHUNK_SIZE", 10_000)
 
 
 def archive(server, content=CONTENT, **changes):
@@ -189,8 +190,24 @@ def test_another_size_is_told_before_anything_comes(server, tmp_path):
 def test_a_full_disk_is_told_before_anything_comes(server, tmp_path, monkeypatch):
     usage = shutil.disk_usage(tmp_path)._replace(free=100_000)
     monkeypatch.setattr(downloads.shutil, "disk_usage", lambda path: usage)
-    assert "needs 300,000 bytes more, and" in refused(server, tmp_path)
+    assert "data.zip needs 300,000 more bytes, but only 100,000 are free in" in refused(
+        server, tmp_path
+    )
     assert (tmp_path / "data.zip").exists() is False
+
+
+def test_a_disk_that_fills_up_meanwhile_is_told_with_the_path(server, tmp_path):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, limits[1]))
+    try:
+        sentence = refused(server, tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert f"{tmp_path / 'data.zip.part'} cannot be written (File too large)" in sentence
+    assert "run the command again to continue" in sentence
+    server.requests.clear()
+    assert download(server, tmp_path).read_bytes() == CONTENT
+    assert server.requests == ["bytes=200000-"]
 
 
 def test_a_file_that_is_there_is_verified_and_not_downloaded(server, tmp_path):
