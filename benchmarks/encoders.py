@@ -1,10 +1,10 @@
-"""Speed and memory of the encoders, one thread, with random weights, relative to the default.
+"""Speed and memory of the encoders relative to the default, with one thread and random weights.
 
-Run `python -m benchmarks.encoders` from the project's folder, on Linux. Each encoder gets a process
-of its own, because the peak of its memory can be had in no other way, and takes batches of noise as
-large as region features are computed in. The processes take turns, and the best turn of each
-counts, so that what else the machine does hits all of them alike. Seconds are seconds of the
-processor; they leave out the time in which other programs had it.
+Run `python -m benchmarks.encoders` from the project's folder, on Linux. Each encoder runs in a
+process of its own, because peak memory can only be measured per process. It encodes batches of
+noise, of the size in which region features are computed. The processes take turns and the best turn
+of each counts, so other load on the machine affects all of them alike. Time is processor time,
+which excludes the time that other programs use.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ TURNS = 5
 
 
 def measure_in_turns(name: str, pipe: Connection) -> None:
-    """Answers each message with the images per second of a batch and the peak memory in MiB."""
+    """Answer each message with a batch's images per second and the peak memory in MiB."""
     torch.set_num_threads(1)
     encoder = Encoder(name)
     side = encoder.preprocessing.size
@@ -40,7 +40,7 @@ def measure_in_turns(name: str, pipe: Connection) -> None:
 
 
 def measure(names: list[str]) -> dict[str, tuple[float, float]]:
-    """Images per second and peak memory in MiB of each encoder."""
+    """Measure each encoder's images per second and peak memory in MiB."""
     context = multiprocessing.get_context("spawn")
     pipes = {}
     for name in names:
@@ -60,7 +60,7 @@ def measure(names: list[str]) -> dict[str, tuple[float, float]]:
 
 
 def main() -> None:
-    """Print a row for each encoder, as a Markdown table."""
+    """Print a Markdown table with a row for each encoder."""
     measured = measure(list(ENCODERS))
     default_rate, default_peak = measured[DEFAULT]
     print("| encoder | images per second | relative | peak MiB | relative |")

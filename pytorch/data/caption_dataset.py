@@ -1,4 +1,4 @@
-"""A data set of captioned images, whatever files it was read from."""
+"""A data set of captioned images, independent of the format it was read from."""
 
 from __future__ import annotations
 
@@ -10,16 +10,19 @@ from pathlib import Path
 
 from pytorch.data.images import DatasetError, ImageStore
 
-# Of a split. Scores on fewer images than others measured cannot be compared with theirs.
-SKIPPED_SHARE = 0.01
+# The share of a split that may be left out. Scores on fewer images cannot be compared with others.
+MAX_SKIPPED = 0.01
 NAMED_IN_SENTENCE = 5
 
 
 @dataclass(frozen=True)
 class Example:
-    """An image, by its file name, and its reference captions as people wrote them.
+    """An image and its reference captions.
 
-    `is_mirrored` says that the image is to be seen in a mirror.
+    Attributes:
+        image: The image's file name.
+        captions: The captions as people wrote them.
+        is_mirrored: Whether the image is used mirrored.
     """
 
     image: str
@@ -27,7 +30,7 @@ class Example:
     is_mirrored: bool = False
 
     def mirrored(self) -> Example:
-        """The same image in a mirror, without the captions that say left or right."""
+        """The mirrored image, without the captions that say left or right."""
         sideless = (text for text in self.captions if not re.search(r"(?i)\b(left|right)", text))
         return Example(self.image, tuple(sideless), is_mirrored=not self.is_mirrored)
 
@@ -37,15 +40,15 @@ class CaptionDataset:
     """A data set that has been read and checked.
 
     Attributes:
-        name: The key in `DATASETS`.
+        name: Its key in `DATASETS`.
         root: The folder it was read from.
-        splits: Examples by the name of their split: "train" and, where there are such, "dev" and
-            "test". No image is in two splits.
+        splits: The examples of each split that was read: of "train", "dev" and "test" those that
+            exist. No image is in two splits.
         images: Holds every image of every split.
         terms: What its publishers allow, in a sentence or two for the model card.
         allow_missing: Whether any share of a split may be left out.
-        skipped: By split, the images left out and why.
-        empty_captions: By split, how many empty captions were dropped, where there were any.
+        skipped: For each split, the images that were left out and why.
+        empty_captions: For each split that had empty captions, how many were dropped.
     """
 
     name: str
@@ -61,8 +64,7 @@ class CaptionDataset:
         """The examples of a split.
 
         Raises:
-            DatasetError: There is no such split, listing those there are, or none of its images
-                can be used.
+            DatasetError: There is no split of this name, or none of its images can be used.
         """
         if name in self.splits:
             return self.splits[name]
@@ -73,14 +75,14 @@ class CaptionDataset:
         )
 
     def image_names(self, split: str) -> list[str]:
-        """The images of a split, and then those of it that are left out."""
+        """The images of a split, followed by those that were left out of it."""
         kept = [example.image for example in self.splits.get(split, ())]
         return kept + list(self.skipped.get(split, {}))
 
     def without_empty_captions(self) -> CaptionDataset:
-        """The data set without captions that are empty or only white space, which are counted.
+        """Drop and count the captions that are empty or only white space.
 
-        An image may be left without any caption.
+        Images may be left without any caption.
         """
         splits = {
             split: tuple(
@@ -100,9 +102,9 @@ class CaptionDataset:
         )
 
     def leave_out(self, reasons: Mapping[str, str]) -> CaptionDataset:
-        """The data set without the images named, which join those already left out.
+        """The data set without these images, in addition to those already left out.
 
-        A split of which nothing remains is no longer there.
+        A split with no images left is removed.
 
         Args:
             reasons: Names of images, and in a few words why each cannot be used.
@@ -121,17 +123,17 @@ class CaptionDataset:
         )
         for split, kept in splits.items():
             left_out = len(skipped[split])
-            if left_out > SKIPPED_SHARE * (left_out + len(kept)) and not self.allow_missing:
+            if left_out > MAX_SKIPPED * (left_out + len(kept)) and not self.allow_missing:
                 raise DatasetError(
                     f"{self.name} in {self.root} is not complete. "
-                    f"{smaller.skipped_sentence(split)} That is more than {SKIPPED_SHARE:.0%}. Get "
-                    "them again (docs/datasets.md says where they belong), or go on without them "
-                    "with --allow-missing."
+                    f"{smaller.skipped_sentence(split)} That is more than {MAX_SKIPPED:.0%}. Get "
+                    "them again (docs/datasets.md says where they belong), or continue without "
+                    "them by adding --allow-missing."
                 )
         return smaller
 
     def skipped_sentence(self, split: str) -> str:
-        """How many images of a split are left out, the first few of them, and why."""
+        """A sentence that says how many images of a split are left out, and names the first."""
         reasons = self.skipped.get(split, {})
         total = len(self.splits.get(split, ())) + len(reasons)
         first = [f"{name} ({reasons[name]})" for name in list(reasons)[:NAMED_IN_SENTENCE]]
@@ -140,7 +142,7 @@ class CaptionDataset:
         return f"Of the {total} images of the {split} split, {len(reasons)} cannot be used{named}."
 
     def empty_captions_sentence(self, split: str) -> str:
-        """How many empty captions of a split were dropped."""
+        """A sentence that says how many empty captions of a split were dropped."""
         count = self.empty_captions.get(split, 0)
         were = "empty caption was" if count == 1 else "empty captions were"
         return f"{count} {were} dropped from the {split} split."

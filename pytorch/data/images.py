@@ -1,4 +1,4 @@
-"""Images of a data set by name, out of folders and zip files."""
+"""A data set's images by name, read from folders and zip files."""
 
 from __future__ import annotations
 
@@ -27,18 +27,26 @@ class ImageStore(Protocol):
     """Images by name. Threads may share a store, processes may not."""
 
     def __contains__(self, name: str) -> bool:
-        """Whether there is such an image; it may still be unreadable."""
+        """Whether there is an image of this name; it may still be unreadable."""
 
     def open(self, name: str) -> Image.Image:
-        """The image in RGB, upright. Raises ImageError where it is missing or unreadable."""
+        """The image in RGB, upright.
+
+        Raises:
+            ImageError: The image is missing or unreadable.
+        """
 
     def fingerprint(self, name: str) -> str:
-        """A short text that changes when the image does. Raises ImageError where it is missing."""
+        """A short text that changes when the image does.
+
+        Raises:
+            ImageError: The image is missing.
+        """
 
 
 @dataclass(frozen=True)
 class _Archive:
-    """A zip file that is being read, by one thread at a time."""
+    """An open zip file, read by one thread at a time."""
 
     path: Path
     file: zipfile.ZipFile
@@ -50,13 +58,13 @@ class _Archive:
 
 
 class ImageFiles:
-    """Images by file name, out of folders and zip files; folders within a zip do not matter.
+    """Images by file name, in folders and zip files. Folders inside a zip file are ignored.
 
-    Where several sources hold a name, the first has it.
+    If several sources hold a name, the first of them counts.
     """
 
     def __init__(self, sources: Sequence[Path]) -> None:
-        """Lists what is in the sources; the images are read when they are opened.
+        """List what is in the sources; images are read only when they are opened.
 
         Args:
             sources: Folders and zip files.
@@ -89,10 +97,10 @@ class ImageFiles:
         return name in self._files or name in self._members
 
     def open(self, name: str) -> Image.Image:
-        """The image in RGB, turned upright as its EXIF orientation says.
+        """The image in RGB, turned upright according to its EXIF orientation.
 
         Raises:
-            ImageError: There is no such image, or it cannot be read.
+            ImageError: There is no image of this name, or it cannot be read.
         """
         place = self._place(name)
         try:
@@ -107,12 +115,12 @@ class ImageFiles:
             ) from error
 
     def fingerprint(self, name: str) -> str:
-        """A short text that changes when the image does, without reading it.
+        """A short text that changes when the image does, found without reading the image.
 
-        In a zip: checksum and size. In a folder: size and time of change.
+        In a zip file it is the checksum and size, in a folder the size and modification time.
 
         Raises:
-            ImageError: There is no such image.
+            ImageError: There is no image of this name.
         """
         self._place(name)
         if name in self._files:

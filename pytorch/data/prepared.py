@@ -21,7 +21,7 @@ from pytorch.data.images import ImageError, ImageStore
 from pytorch.model.encoders import Encoder
 from pytorch.model.transforms import Preprocessing
 
-# A GPU learns from images faster than one thread reads them.
+# A GPU trains on images faster than one thread reads them.
 READING_THREADS = min(8, os.cpu_count() or 1)
 
 logger = logging.getLogger(__name__)
@@ -29,13 +29,13 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class PreparedSplit:
-    """A split's examples with the region features of their images, in the same order.
+    """A split's examples and the region features of their images, in the same order.
 
     Attributes:
-        examples: Those of which the image is to be seen in a mirror may be among them.
+        examples: May include mirrored ones.
         features: One row for each example.
         images: Holds the images themselves.
-        cache_dir: Where features are kept on disk.
+        cache_dir: The folder of the feature cache.
     """
 
     examples: tuple[Example, ...]
@@ -44,9 +44,17 @@ class PreparedSplit:
     cache_dir: Path
 
     def pixels(self, rows: Sequence[int], preprocessing: Preprocessing) -> Tensor:
-        """The images at these places in `examples`, as an encoder takes them (B, 3, S, S).
+        """The images at these places in `examples`, preprocessed for an encoder.
 
-        Raises ImageError where one of them can no longer be read.
+        Args:
+            rows: B places.
+            preprocessing: The encoder's own, which makes squares of S pixels.
+
+        Returns:
+            The images (B, 3, S, S).
+
+        Raises:
+            ImageError: An image can no longer be read.
         """
 
         def read(row: int) -> Tensor:
@@ -61,10 +69,18 @@ class PreparedSplit:
     def encoded_by(
         self, encoder: Encoder, *, cached: bool, device: torch.device, progress: bool = False
     ) -> PreparedSplit:
-        """The same examples with the features that another encoder gives them.
+        """The same examples with the features of another encoder.
 
-        They go into the cache, or with `cached` false into memory alone. Raises ImageError where
-        an image can no longer be read.
+        Args:
+            encoder: The other encoder.
+            cached: Whether to use the cache, instead of computing the features into memory.
+            device: Where to compute.
+            progress: Whether to show a progress bar on stderr.
+
+        Raises:
+            ImageError: An image can no longer be read.
+            EncoderError: The encoder gives infinite or undefined numbers.
+            FeatureCacheError: The cached features are damaged or cannot be written.
         """
         compute = (
             partial(cached_features, cache_dir=self.cache_dir) if cached else computed_features
@@ -89,11 +105,10 @@ class PreparedSplit:
 
 @dataclass(frozen=True)
 class PreparedDataset:
-    """A data set whose images have been read, and the splits that are ready for use.
+    """A data set and those of its splits that are ready for use.
 
     Attributes:
-        dataset: The data set without the images of these splits that cannot be used; its
-            `skipped` tells which they are, and why.
+        dataset: Without the images of these splits that cannot be used; its `skipped` names them.
         splits: The prepared splits by name.
     """
 
@@ -111,22 +126,25 @@ def prepare(
     flip: bool = False,
     progress: bool = False,
 ) -> PreparedDataset:
-    """Compute the region features of some splits, and leave out the images that cannot be used.
+    """Find out which images can be used, and get the region features of all that can.
+
+    Images that cannot be read are left out with a warning.
 
     Args:
-        dataset: What `load_dataset` has read.
-        splits: The names of the splits to prepare; other splits of the data set stay as they are.
+        dataset: A data set from `load_dataset`.
+        splits: The splits to prepare. The others are left as they are.
         encoder: Computes the features that are not in the cache.
         cache_dir: The folder of the feature cache.
         device: Where to compute.
-        flip: Whether the train split is followed by its mirror images, without the captions that
-            say left or right.
-        progress: Whether to show a progress bar on stderr.
+        flip: Whether to add the mirrored images to the train split, without the captions that say
+            left or right.
+        progress: Whether to show progress bars on stderr.
 
     Raises:
-        DatasetError: There is no such split, or too many of its images cannot be used.
+        DatasetError: There is no split of this name, too many of its images cannot be used, or its
+            cached features are damaged or cannot be written.
         EncoderError: The encoder gives infinite or undefined numbers.
-        OSError: The cache cannot be written.
+        OSError: The cache cannot be created.
     """
     compute = partial(
         cached_features,
@@ -147,11 +165,11 @@ def prepare(
         for split in features
     }
     if flip and "train" in prepared:
-        prepared["train"] = _followed_by_mirror_images(prepared["train"], compute)
+        prepared["train"] = _with_mirrored_images(prepared["train"], compute)
     return PreparedDataset(dataset, prepared)
 
 
-def _followed_by_mirror_images(
+def _with_mirrored_images(
     upright: PreparedSplit, compute: Callable[..., RegionFeatures]
 ) -> PreparedSplit:
     mirrored = tuple(e for e in (example.mirrored() for example in upright.examples) if e.captions)
@@ -171,6 +189,6 @@ def _image_names(examples: Iterable[Example]) -> list[str]:
 
 
 def _require_all(features: RegionFeatures) -> None:
-    """Raise ImageError if an image that was readable before is so no longer."""
+    """Raise ImageError if an image that was readable before no longer is."""
     for reason in features.unreadable.values():
         raise ImageError(reason)

@@ -1,8 +1,7 @@
-"""Where data sets are published, and how to tell that what came is what was published.
+"""Where data sets are published, with the sizes and checksums of their archives.
 
-Sizes and SHA-256 of COCO and Karpathy's splits are those that TensorFlow Datasets records. The
-archives of Flickr8k are the copies that most people use, with the MD5 that torchvision for R
-checks.
+Those of COCO and of Karpathy's splits are taken from TensorFlow Datasets. The archives of Flickr8k
+are the copies that most people use, with the MD5 checksums of torchvision for R.
 """
 
 from __future__ import annotations
@@ -21,16 +20,16 @@ class Publication:
     """The archives that make up a data set.
 
     Attributes:
-        dataset: The data set that reads them, a key of `DATASETS`.
+        dataset: The format they are read in, a key of `DATASETS`.
         terms: What their publishers allow.
         archives: What to download.
-        beside: What else belongs into the same folder, in a sentence; none where this is all.
+        also_needed: A sentence on what else belongs in the same folder; empty if nothing does.
     """
 
     dataset: str
     terms: str
     archives: tuple[Archive, ...]
-    beside: str = ""
+    also_needed: str = ""
 
 
 PUBLICATIONS: dict[str, Publication] = {
@@ -101,8 +100,8 @@ PUBLICATIONS: dict[str, Publication] = {
                 unpack="dataset_*.json",
             ),
         ),
-        beside="Put the images of one of the three data sets into the same folder. Those of COCO "
-        "come with `prepare_dataset coco2014 --data-root FOLDER`, those of Flickr8k with "
+        also_needed="Put the images of one of the three data sets into the same folder. Get those "
+        "of COCO with `prepare_dataset coco2014 --data-root FOLDER`, and those of Flickr8k with "
         "`prepare_dataset flickr8k --data-root FOLDER`.",
     ),
 }

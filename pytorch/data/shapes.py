@@ -1,9 +1,9 @@
-"""A data set that the project draws itself: two coloured shapes, and where one is to the other.
+"""A data set that the project draws itself: two coloured shapes and their relative position.
 
-It needs no files, and is easy enough that a small model describes it almost without fault after a
-minute of training: the whole pipeline can be tried, taught and tested with it. The colours and
-light backgrounds are such that ImageNet encoders tell them apart. No scene is in two splits, so
-that what is learned must be the words and not the pictures.
+It needs no files, and is so easy that a small model captions it almost without fault after a minute
+of training. So the whole pipeline can be tried, taught and tested with it. The colours and light
+backgrounds are chosen so that ImageNet encoders tell them apart. No scene is in two splits, so a
+model has to learn the words and not the pictures.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ COLOURS = {
 }
 KINDS = ("circle", "square", "triangle")
 SIZES = {"small": 0.22, "large": 0.38}
-"""Width and height of a shape, as a share of the picture's side."""
+"""A shape's width and height, as a share of the picture's side."""
 
 RELATIONS = {"above": "below", "left of": "right of"}
-"""How the first shape lies to the second, and the second to the first."""
+"""Where the first shape is relative to the second, and the second relative to the first."""
 
 BACKGROUNDS = ("#ffffff", "#e8e8e8", "#d4d4d4")
 SIDE = 128
@@ -61,7 +61,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class Scene:
-    """Two shapes, the first `relation` the second."""
+    """Two shapes; `relation` says where the first is relative to the second."""
 
     first: Shape
     relation: str
@@ -69,12 +69,12 @@ class Scene:
 
     @property
     def image(self) -> str:
-        """The name of its picture, which no other scene has."""
+        """The name of its picture, which is unique."""
         return f"{self.first} {self.relation} {self.second}.png".replace(" ", "-")
 
     @property
     def captions(self) -> tuple[str, ...]:
-        """Five descriptions, all true."""
+        """Five captions, all true."""
         first, second, inverse = self.first, self.second, RELATIONS[self.relation]
         return (
             f"A {first.name} {self.relation} a {second.name}.",
@@ -85,18 +85,18 @@ class Scene:
         )
 
     def draw(self) -> Image.Image:
-        """The picture, in which places and background vary from scene to scene."""
-        chance = random.Random(self.image)  # noqa: S311
-        image = Image.new("RGB", (SIDE, SIDE), chance.choice(BACKGROUNDS))
+        """The picture. Positions and background vary from scene to scene."""
+        rng = random.Random(self.image)  # noqa: S311
+        image = Image.new("RGB", (SIDE, SIDE), rng.choice(BACKGROUNDS))
         for shape, along in ((self.first, 0.27), (self.second, 0.73)):
-            centre = [0.5 + chance.uniform(-0.15, 0.15), along + chance.uniform(-0.03, 0.03)]
+            centre = [0.5 + rng.uniform(-0.15, 0.15), along + rng.uniform(-0.03, 0.03)]
             x, y = centre if self.relation == "above" else reversed(centre)
             _draw_shape(ImageDraw.Draw(image), shape, x * SIDE, y * SIDE)
         return image
 
 
 class DrawnImages:
-    """The pictures of scenes, drawn when they are asked for."""
+    """An image store that draws the pictures of scenes on demand."""
 
     def __init__(self, scenes: tuple[Scene, ...]) -> None:
         self._scenes = {scene.image: scene for scene in scenes}
@@ -105,18 +105,18 @@ class DrawnImages:
         return name in self._scenes
 
     def open(self, name: str) -> Image.Image:
-        """The picture in RGB. Raises ImageError where there is no such scene."""
+        """The picture in RGB; raises ImageError if there is no such scene."""
         if name not in self._scenes:
             raise ImageError(f"There is no image {name}.")
         return self._scenes[name].draw()
 
     def fingerprint(self, name: str) -> str:
-        """SHA-256 of the pixels. Raises ImageError where there is no such scene."""
+        """SHA-256 of the pixels; raises ImageError if there is no such scene."""
         return hashlib.sha256(self.open(name).tobytes()).hexdigest()
 
 
 def all_scenes() -> list[Scene]:
-    """Every pair of shapes of different colour or kind, in every relation."""
+    """Every pair of shapes that differ in colour or kind, in every relation."""
     shapes = [Shape(*words) for words in itertools.product(SIZES, COLOURS, KINDS)]
     return [
         Scene(first, relation, second)
@@ -132,7 +132,7 @@ def load_shapes(
     splits: Collection[str] | None = None,
     images: bool = True,
 ) -> CaptionDataset:
-    """The data set; nothing is read from `root`."""
+    """Draw the data set; nothing is read from `root`."""
     scenes = random.Random(SEED).sample(all_scenes(), sum(SPLITS.values()))  # noqa: S311
     remaining = iter(scenes)
     examples = {
@@ -146,7 +146,7 @@ def load_shapes(
 
 
 def _draw_shape(draw: ImageDraw.ImageDraw, shape: Shape, x: float, y: float) -> None:
-    """Draws the shape around a point, in pixels."""
+    """Draw the shape around a point, given in pixels."""
     half = SIZES[shape.size] * SIDE / 2
     box = (x - half, y - half, x + half, y + half)
     colour = COLOURS[shape.colour]

@@ -1,4 +1,4 @@
-"""The options that name a data set, of every command that reads one."""
+"""The options of every command that reads a data set."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def add_dataset_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--allow-missing",
         action="store_true",
-        help="go on where more than 1 percent of a split's images are missing or unreadable",
+        help="continue even if more than 1 percent of a split's images cannot be used",
     )
 
 

@@ -1,4 +1,4 @@
-"""`python manage.py build_vocabulary`: the words that a captioner learns, and what they cover."""
+"""`python manage.py build_vocabulary`: the words a captioner learns, and their coverage."""
 
 from __future__ import annotations
 
@@ -22,26 +22,31 @@ RAREST = 10
 
 
 class Command(BaseCommand):
-    """Build the vocabulary of a train split and report on it."""
+    """Build the vocabulary of a train split and report on it.
 
-    help = "Build the vocabulary of a data set's train split, and report what it covers of dev."
+    It is the vocabulary that training would build, so captions of missing images do not count.
+    """
+
+    help = "Build the vocabulary of a data set's train split, and report how much of dev it covers."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Options of the command; training has the same default of --min-count."""
+        """Add the options; --min-count has the default that training has."""
         add_dataset_options(parser)
         parser.add_argument(
             "--min-count",
             type=_positive,
             default=ModelConfig().min_count,
-            help="keep words that occur so often (default: %(default)s)",
+            help="keep words that occur at least this often (default: %(default)s)",
         )
         parser.add_argument(
-            "--output", type=Path, help="JSON file to write the words to, as in a checkpoint"
+            "--output",
+            type=Path,
+            help="JSON file to write the words to, in the format of a checkpoint",
         )
 
     def handle(self, *_: Any, **options: Any) -> None:
-        """Print the report; exits with 2 where data is missing."""
+        """Print the report; exit with 2 if data is missing."""
         check_outputs(options, "output")
         min_count = options["min_count"]
         try:
@@ -55,15 +60,15 @@ class Command(BaseCommand):
         kept = len(vocabulary) - len(SPECIAL_TOKENS)
         self.stdout.write(
             f"{kept:,} words occur at least {min_count} times in the {len(train):,} captions of "
-            f"the train split; with {len(SPECIAL_TOKENS)} special tokens the size is "
-            f"{len(vocabulary):,}."
+            f"the train split. With {len(SPECIAL_TOKENS)} special tokens, the vocabulary has "
+            f"{len(vocabulary):,} words."
         )
         self.stdout.write(_coverage_line("train", vocabulary, train))
-        # The other splits are looked at only now: none of their words can come in.
+        # The vocabulary is complete by now, so no word of dev can get into it.
         if "dev" in dataset.splits:
             self.stdout.write(_coverage_line("dev", vocabulary, _tokenized(dataset.split("dev"))))
         else:
-            self.stdout.write("There is no dev split to measure it on.")
+            self.stdout.write("There is no dev split to measure the coverage on.")
         self.stdout.write(f"Rarest: {_rarest(vocabulary, train)}")
         if options["output"]:
             try:
@@ -86,7 +91,7 @@ def _coverage_line(split: str, vocabulary: Vocabulary, captions: Sequence[Sequen
     coverage = Coverage.of(vocabulary, captions)
     return (
         f"{split}: {_share(coverage.known_tokens, coverage.tokens)} words in its captions are "
-        f"known, {_share(coverage.known_types, coverage.types)} different words are."
+        f"known, and {_share(coverage.known_types, coverage.types)} distinct words."
     )
 
 
@@ -95,7 +100,7 @@ def _share(part: int, whole: int) -> str:
 
 
 def _rarest(vocabulary: Vocabulary, captions: Sequence[Sequence[str]]) -> str:
-    """The last words of the vocabulary, whose order is that of frequency."""
+    """The last words of the vocabulary, which is sorted by frequency."""
     counts = Counter(word for caption in captions for word in caption)
     words = vocabulary.words[len(SPECIAL_TOKENS) :][-RAREST:]
     return ", ".join(f"{word} ({counts[word]})" for word in words)

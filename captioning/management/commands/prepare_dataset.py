@@ -1,4 +1,4 @@
-"""`python manage.py prepare_dataset NAME`: download a data set, verify it, and unpack it."""
+"""`python manage.py prepare_dataset NAME`: download, verify and unpack a data set."""
 
 from __future__ import annotations
 
@@ -17,22 +17,20 @@ from pytorch.data.unpacking import UnpackError, unpack
 
 
 class Command(BaseCommand):
-    """Download the published archives of a data set and make them ready for training."""
+    """Download the published archives of a data set and prepare them for training."""
 
-    help = (
-        "Download a data set, verify it, and unpack its captions; images stay in their zip files."
-    )
+    help = "Download a data set, verify it, and unpack its captions. Images stay in zip files."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Which data set, and where to."""
+        """Add the options."""
         parser.add_argument("name", choices=list(PUBLICATIONS))
         parser.add_argument(
             "--data-root", type=Path, help="folder to download into (default: data/NAME)"
         )
 
     def handle(self, *_: Any, **options: Any) -> None:
-        """Download; what was downloaded before is not downloaded again."""
+        """Download, verify and unpack; archives that are there already are only verified."""
         publication = PUBLICATIONS[options["name"]]
         root = options["data_root"] or settings.BASE_DIR / "data" / options["name"]
         self.stdout.write(publication.terms)
@@ -42,7 +40,7 @@ class Command(BaseCommand):
                 path = download(archive, root, progress=sys.stderr.isatty())
                 if archive.unpack:
                     unpack(path, root, archive.unpack)
-            self.stdout.write(publication.beside or self._summary(publication.dataset, root))
+            self.stdout.write(publication.also_needed or self._summary(publication.dataset, root))
         except (DownloadError, UnpackError, DatasetError, OSError) as error:
             raise CommandError(str(error)) from error
         except KeyboardInterrupt as interrupt:

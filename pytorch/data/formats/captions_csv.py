@@ -1,4 +1,4 @@
-"""The table `image,caption` that circulates with Flickr8k, and any other of its form."""
+"""Tables of the form `image,caption`, such as the one that circulates with Flickr8k."""
 
 from __future__ import annotations
 
@@ -22,23 +22,26 @@ TABLES = ("captions.txt", "captions.csv")
 HEADERS = (["image", "caption"], ["image", "caption", "split"])
 SPLITS = ("train", "dev", "test")
 IMAGES = ("Images", "images", "Images.zip", "images.zip")
-TERMS = "The captions and images come from a local table; whoever collected them knows their terms."
+TERMS = (
+    "The captions and images come from a local table; ask whoever collected them for their terms."
+)
 
 
 def load_captions_csv(
     root: Path, *, splits: Collection[str] | None = None, images: bool = True
 ) -> CaptionDataset:
-    """A table with a column of image names and one of captions, and perhaps one of splits.
+    """A table with a column of image names, one of captions and, optionally, one of splits.
 
-    Without that column, `usual_split` decides.
+    Without the column of splits, `usual_split` decides.
     """
     tables = existing(root, TABLES)
     sources = existing(root, IMAGES) if images else []
     if len(tables) != 1 or (images and not sources):
         found = "Several tables are" if len(tables) > 1 else "There is no complete captions-csv"
         raise DatasetError(
-            f"{found} in {root}. Put there captions.txt or captions.csv, which begins with the "
-            "line image,caption, and the images it names in a folder Images or a file Images.zip."
+            f"{found} in {root}. Put a table named captions.txt or captions.csv there, which "
+            "begins with the line image,caption, and its images in a folder Images or a file "
+            "Images.zip."
         )
     examples = _read_table(tables[0])
     chosen = {split: examples[split] for split in choose_splits(examples, splits, source=root)}
@@ -46,9 +49,9 @@ def load_captions_csv(
 
 
 def usual_split(image: str) -> str:
-    """Four images of five to train, one of ten each to dev and test, whatever else there is.
+    """Assign 80 percent of the images to train, and 10 percent each to dev and test.
 
-    The SHA-256 of the name decides, so that the same image is in the same split everywhere.
+    The SHA-256 of the name decides, so an image is in the same split everywhere.
     """
     tenth = int(hashlib.sha256(image.encode()).hexdigest(), 16) % 10
     return {0: "test", 1: "dev"}.get(tenth, "train")
@@ -87,7 +90,7 @@ def _read_table(path: Path) -> dict[str, tuple[Example, ...]]:
 
 
 def _read_rows(path: Path) -> tuple[list[str], list[list[str]]]:
-    """The header, and the rows that are not blank, without spaces around their cells."""
+    """The header, and the rows that are not blank, with stripped cells."""
     try:
         table = list(csv.reader(io.StringIO(read_text(path), newline=""), strict=True))
     except csv.Error as error:

@@ -1,4 +1,4 @@
-"""COCO captions as their publishers release them: a JSON file and a folder for each split."""
+"""COCO captions in the published form: a JSON file and a folder of images for each split."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pytorch.data.formats.reading import (
 from pytorch.data.images import DatasetError, ImageFiles
 
 YEARS = (2017, 2014)
-# Their test captions were never published.
+# The captions of the test images were never published.
 SPLITS = {"train": "train", "dev": "val"}
 TERMS = (
     "COCO's captions are CC BY 4.0, by the COCO Consortium. "
@@ -27,14 +27,14 @@ TERMS = (
 def load_coco(
     root: Path, *, splits: Collection[str] | None = None, images: bool = True
 ) -> CaptionDataset:
-    """Chen et al., "Microsoft COCO Captions", 2015; the release of 2014 or that of 2017."""
+    """Chen et al., "Microsoft COCO Captions", 2015, in the release of 2014 or 2017."""
     years = [year for year in YEARS if any(path.exists() for path in _files(root, year).values())]
     if len(years) != 1:
         found = "Both releases, of 2014 and of 2017, are" if years else "There are no COCO captions"
         raise DatasetError(
             f"{found} in {root}. Put annotations/captions_train2017.json, "
-            "annotations/captions_val2017.json, and train2017 and val2017, as folders or zip "
-            "files, into a folder of their own, or those of 2014."
+            "annotations/captions_val2017.json, and train2017 and val2017 as folders or zip "
+            "files into a folder of their own, or the same files of 2014."
         )
     files = {split: path for split, path in _files(root, years[0]).items() if path.exists()}
     chosen = choose_splits(files, splits, source=root)
@@ -45,7 +45,7 @@ def load_coco(
 
 
 def image_sources(root: Path, names: Sequence[str]) -> list[Path]:
-    """Folders and zip files of these names in `root`."""
+    """Find the folders and zip files of these names in `root`."""
     return existing(root, [pattern for name in names for pattern in (name, f"{name}.zip")])
 
 
@@ -63,7 +63,7 @@ def _read_captions(path: Path) -> tuple[Example, ...]:
         captions: dict[str, list[str]] = {name: [] for name in names.values()}
         strays = []
         for annotation in content["annotations"]:
-            # Some captions hold line ends.
+            # Some captions contain line breaks.
             caption = " ".join(annotation["caption"].split())
             if annotation["image_id"] not in names:
                 strays.append(caption)
@@ -74,5 +74,5 @@ def _read_captions(path: Path) -> tuple[Example, ...]:
             f"{path} is not in the format of COCO's captions ({type(error).__name__}: {error}). "
             "Get the file again."
         ) from error
-    refuse(strays, f"Some captions in {path} are of images that it does not list")
+    refuse(strays, f"Some captions in {path} belong to images that it does not list")
     return examples_of(captions, captions, source=path)

@@ -1,4 +1,4 @@
-"""Flickr8k and Flickr30k: a file of numbered captions, and a list of images for each split."""
+"""Flickr8k and Flickr30k: a file of numbered captions and a list of images for each split."""
 
 from __future__ import annotations
 
@@ -62,9 +62,9 @@ def load_flickr8k(
     if lack := _lack([texts / FLICKR8K_CAPTIONS, *lists.values()], sources, images=images):
         raise DatasetError(
             f"There is no complete Flickr8k in {root}: {lack}. Get Flickr8k_text.zip (captions "
-            "and splits) and Flickr8k_Dataset.zip (images). Unpack Flickr8k_text.zip, so that "
-            f"{root / FLICKR8K_CAPTIONS} exists, and put Flickr8k_Dataset.zip into {root}, as it "
-            "is or unpacked."
+            "and splits) and Flickr8k_Dataset.zip (images). Unpack Flickr8k_text.zip so that "
+            f"{root / FLICKR8K_CAPTIONS} exists, and put Flickr8k_Dataset.zip into {root}, packed "
+            "or unpacked."
         )
     captions = _read_numbered_captions(texts / FLICKR8K_CAPTIONS)
     examples = {
@@ -85,10 +85,10 @@ def load_flickr30k(
     sources = existing(root, FLICKR30K_IMAGES) if images else []
     if lack := _lack([root / FLICKR30K_CAPTIONS, *lists.values()], sources, images=images):
         raise DatasetError(
-            f"There is no complete Flickr30k in {root}: {lack}. Put there {FLICKR30K_CAPTIONS} "
-            "(captions), the folder flickr30k-images, and train.txt, val.txt and test.txt, which "
-            "name the images of the splits, as Flickr30k Entities has them. With "
-            "dataset_flickr30k.json instead, choose the data set karpathy."
+            f"There is no complete Flickr30k in {root}: {lack}. Put {FLICKR30K_CAPTIONS} "
+            "(captions), the folder flickr30k-images, and the lists of Flickr30k Entities "
+            "(train.txt, val.txt and test.txt) there. If you have dataset_flickr30k.json instead, "
+            "choose the data set karpathy."
         )
     captions = _read_numbered_captions(root / FLICKR30K_CAPTIONS)
     examples = {}
@@ -101,7 +101,7 @@ def load_flickr30k(
 def _split_lists(
     texts: Path, names: Mapping[str, str], wanted: Collection[str] | None
 ) -> dict[str, Path]:
-    """The files that list the images of the wanted splits; by default all but an absent test."""
+    """The files that list the images of the wanted splits; by default, test may be absent."""
     paths = {split: texts / name for split, name in names.items()}
     if wanted is None and not paths["test"].exists():
         del paths["test"]
@@ -109,7 +109,7 @@ def _split_lists(
 
 
 def _lack(texts: Iterable[Path], image_sources: Sequence[Path], *, images: bool) -> str:
-    """What is missing, in a few words; nothing where all is there."""
+    """What is missing, in a few words; empty if nothing is."""
     for path in texts:
         if not path.is_file():
             return f"{path.name} is missing"
@@ -117,7 +117,7 @@ def _lack(texts: Iterable[Path], image_sources: Sequence[Path], *, images: bool)
 
 
 def _read_numbered_captions(path: Path) -> dict[str, list[str]]:
-    """Captions by image out of lines `NAME#NUMBER<TAB>CAPTION`."""
+    """Read captions by image from lines of the form NAME#NUMBER<TAB>CAPTION."""
     captions: dict[str, list[str]] = {}
     malformed = []
     for line in read_text(path).split("\n"):

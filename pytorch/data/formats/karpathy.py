@@ -1,4 +1,4 @@
-"""Karpathy's splits of COCO, Flickr8k and Flickr30k, those that most papers report on."""
+"""Karpathy's splits of COCO, Flickr8k and Flickr30k, on which most papers report."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pytorch.data.formats import coco, flickr
 from pytorch.data.formats.reading import choose_splits, existing, read_json, refuse
 from pytorch.data.images import DatasetError, ImageFiles
 
-# "restval" is the rest of COCO's val images, which papers train on too.
+# "restval" are the remaining val images of COCO, which papers train on as well.
 SPLITS = {"train": "train", "restval": "train", "val": "dev", "test": "test"}
 TERMS = {
     "dataset_coco.json": coco.TERMS,
@@ -26,7 +26,7 @@ def load_karpathy(
 ) -> CaptionDataset:
     """Karpathy and Fei-Fei, "Deep Visual-Semantic Alignments", 2015.
 
-    `root` is the folder, or where it holds several, one of its `dataset_*.json` files.
+    `root` is the folder or, if it holds several `dataset_*.json` files, one of these.
     """
     path = root if root.name in TERMS else _only_file(root)
     examples = _read_splits(path)
@@ -42,7 +42,7 @@ def load_karpathy(
 
 
 def _image_sources(folder: Path, splits: Iterable[str]) -> list[Path]:
-    """Where images may be, whichever of the three data sets it is; each place once."""
+    """The places where images of any of the three data sets may be, each place once."""
     coco_names = [name for split in splits for name in COCO_IMAGES[split]]
     sources = [
         *coco.image_sources(folder, coco_names),
@@ -62,8 +62,8 @@ def _only_file(root: Path) -> Path:
             f"Name one of them as the data root: {', '.join(map(str, found))}."
         )
     raise DatasetError(
-        f"There is none of {', '.join(TERMS)} in {root}. Get caption_datasets.zip and unpack it "
-        "there, and beside it put the images: train2014 and val2014 of COCO, Flickr8k_Dataset, "
+        f"There is none of {', '.join(TERMS)} in {root}. Get caption_datasets.zip, unpack it "
+        "there, and put the images beside it: train2014 and val2014 of COCO, Flickr8k_Dataset, "
         "or flickr30k-images, as folders or zip files."
     )
 

@@ -1,4 +1,4 @@
-"""What the readers of several formats need."""
+"""Functions that the readers of several formats share."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pytorch.data.images import DatasetError
 
 
 def read_text(path: Path) -> str:
-    """A text file in UTF-8, with or without a byte order mark; raises DatasetError."""
+    """Read a text file in UTF-8, with or without a byte order mark; raises DatasetError."""
     try:
         return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -20,12 +20,12 @@ def read_text(path: Path) -> str:
 
 
 def read_lines(path: Path) -> list[str]:
-    """The lines of a text file that are not blank, stripped; raises DatasetError."""
+    """Read the lines of a text file that are not blank, stripped; raises DatasetError."""
     return [line.strip() for line in read_text(path).split("\n") if line.strip()]
 
 
 def read_json(path: Path) -> Any:
-    """Content of a JSON file; raises DatasetError."""
+    """Read a JSON file; raises DatasetError."""
     try:
         return json.loads(read_text(path))
     except (ValueError, RecursionError) as error:
@@ -35,10 +35,15 @@ def read_json(path: Path) -> Any:
 def choose_splits(
     available: Iterable[str], wanted: Collection[str] | None, *, source: Path | str
 ) -> list[str]:
-    """The available splits that are wanted, which is all of them where `wanted` is None.
+    """Choose the wanted splits among the available ones.
+
+    Args:
+        available: The splits there are.
+        wanted: The splits to choose; None for all.
+        source: Where the splits are, for the message.
 
     Raises:
-        DatasetError: A wanted split is not available; the message lists those that are.
+        DatasetError: A wanted split is not available.
     """
     names = list(available)
     for split in wanted or ():
@@ -48,14 +53,23 @@ def choose_splits(
 
 
 def existing(root: Path, patterns: Sequence[str]) -> list[Path]:
-    """Folders and files in `root` that match the patterns, in the order of the patterns."""
+    """Find the folders and files in `root` that match, in the order of the patterns."""
     return [path for pattern in patterns for path in sorted(root.glob(pattern))]
 
 
 def examples_of(
     names: Iterable[str], captions: Mapping[str, Sequence[str]], *, source: Path
 ) -> tuple[Example, ...]:
-    """Examples of the images that `source` names; raises DatasetError where captions lack."""
+    """Put images and their captions together.
+
+    Args:
+        names: The images of a split.
+        captions: The captions by image.
+        source: The file that names the images, for the message.
+
+    Raises:
+        DatasetError: There are no images, or some have no captions.
+    """
     names = list(names)
     if not names:
         raise DatasetError(f"{source} names no images. Get the file again.")
@@ -67,7 +81,7 @@ def examples_of(
 
 
 def refuse(offenders: Iterable[str], complaint: str) -> None:
-    """Raises DatasetError, with the first offender and their number, if there is any."""
+    """Raise DatasetError if there is any offender, with the first one and their number."""
     found = list(offenders)
     if found:
         raise DatasetError(

@@ -33,12 +33,12 @@ def build(*arguments):
 def test_the_report_tells_size_coverage_and_the_rarest_words(root):
     # In train each of 8 images has: a x2, square x2, is x2, that, it, all, here, its colour x3.
     assert build("--min-count", 7) == (
-        "7 words occur at least 7 times in the 24 captions of the train split; with 4 special "
-        "tokens the size is 11.\n"
-        "train: 80 of 104 (76.92%) words in its captions are known, 7 of 11 (63.64%) different "
-        "words are.\n"
-        "dev: 38 of 50 (76.00%) words in its captions are known, 7 of 12 (58.33%) different words "
-        "are.\n"
+        "7 words occur at least 7 times in the 24 captions of the train split. With 4 special "
+        "tokens, the vocabulary has 11 words.\n"
+        "train: 80 of 104 (76.92%) words in its captions are known, and 7 of 11 (63.64%) "
+        "distinct words.\n"
+        "dev: 38 of 50 (76.00%) words in its captions are known, and 7 of 12 (58.33%) distinct "
+        "words.\n"
         "Rarest: a (16), is (16), square (16), all (8), here (8), it (8), that (8)\n"
     )
 
@@ -70,7 +70,7 @@ def test_a_count_out_of_range_is_refused(root, count):
 
 
 def test_a_count_that_no_word_reaches_is_refused(root):
-    with pytest.raises(CommandError, match=r"No word occurs at least 100 times .* one 16 times"):
+    with pytest.raises(CommandError, match=r"No word occurs at least 100 times .* one occurs 16 times"):
         build("--min-count", 100)
 
 

@@ -144,7 +144,7 @@ def test_a_caption_of_an_unknown_image_is_refused(root):
     content = json.loads(train_file(root).read_text())
     content["annotations"][0]["image_id"] = 99
     train_file(root).write_text(json.dumps(content))
-    assert "of images that it does not list (1 in all" in refused(root)
+    assert "belong to images that it does not list (1 in all" in refused(root)
 
 
 @pytest.mark.parametrize(
