@@ -1,1 +1,1 @@
-"""Image files read and files written, by the pages and the model alike; none of it needs torch."""
+"""Reads image files and writes files atomically, for the pages and the model; without torch."""

@@ -1,8 +1,8 @@
-"""Files and folders written whole or not at all.
+"""Atomic writing of files and folders: all of the new content appears, or none of it.
 
 New content is written under a temporary name beside its target, synced to the disk, and renamed.
-Readers see the old content or the new, also after a crash or a power cut. A crash leaves its
-temporary behind; the next writer of the same target removes it.
+Readers see either the old or the new content, even after a crash or a power cut. A crash leaves
+its temporary behind, and the next writer of the same target removes it.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ RENAME_EXCHANGE = 2
 
 
 def write_file(path: Path, content: bytes | str, *, mode_of: Path | None = None) -> None:
-    """Write bytes, or text as UTF-8, in place of whatever `path` held.
+    """Replace the content of `path` with bytes, or with text as UTF-8.
 
     Args:
         path: The target; its folder must exist.
-        content: All of the new content.
-        mode_of: The file whose permissions the new one gets. By default the umask decides.
+        content: The new content.
+        mode_of: A file whose permissions to copy; by default the umask decides.
 
     Raises:
-        OSError: The file cannot be written; then `path` is as it was.
+        OSError: The file cannot be written; `path` is unchanged.
     """
     with new_file(path, mode_of=mode_of) as file:
         file.write(content.encode() if isinstance(content, str) else content)
@@ -40,9 +40,9 @@ def write_file(path: Path, content: bytes | str, *, mode_of: Path | None = None)
 
 @contextmanager
 def new_file(path: Path, *, mode_of: Path | None = None) -> Iterator[BinaryIO]:
-    """A binary file to write, which takes the place of `path` when the block ends.
+    """Open a binary file that replaces `path` when the block ends.
 
-    After an exception `path` is as it was. Arguments and errors are those of `write_file`.
+    After an exception `path` is unchanged. Arguments and errors are those of `write_file`.
     """
     _remove_abandoned(path)
     temporary, descriptor = _locked_temporary(path, is_folder=False)
@@ -52,7 +52,7 @@ def new_file(path: Path, *, mode_of: Path | None = None) -> Iterator[BinaryIO]:
             file.flush()
             if mode_of is not None:
                 shutil.copymode(mode_of, temporary)
-            # Renamed while still open, and so locked: nobody takes it for abandoned.
+            # Rename it while it is open and so locked: no other writer thinks it abandoned.
             move_into_place(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -61,14 +61,14 @@ def new_file(path: Path, *, mode_of: Path | None = None) -> Iterator[BinaryIO]:
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """An empty folder to fill, which takes the place of `path` when the block ends.
+    """Make an empty folder to fill, which replaces `path` when the block ends.
 
-    The folder that was at `path` is removed. Where the file system can exchange two names (Linux,
-    on its usual file systems), there is a whole folder at `path` at every moment; elsewhere there
-    is none for the instant between two renames. After an exception `path` is as it was.
+    The former folder is removed. If the file system can exchange two names, as Linux's usual ones
+    can, there is a complete folder at `path` at every moment; otherwise there is none for the
+    instant between two renames. After an exception `path` is unchanged.
 
     Args:
-        path: The target; the folder above it must exist.
+        path: The target; its parent folder must exist.
 
     Raises:
         OSError: The folder cannot be written.
@@ -90,22 +90,26 @@ def new_folder(path: Path) -> Iterator[Path]:
             os.replace(former, temporary)
         _sync(path.parent)
     finally:
-        # After an exception the unfinished folder, otherwise the former one.
+        # The unfinished folder after an exception, otherwise the former one.
         shutil.rmtree(temporary, ignore_errors=True)
         os.close(descriptor)
 
 
 def move_into_place(temporary: Path, path: Path) -> None:
-    """Rename a finished file to `path`, once its bytes are safely on the disk. Raises OSError."""
+    """Rename a finished file to `path`, after syncing it to the disk.
+
+    Raises:
+        OSError: It cannot be synced or renamed.
+    """
     _sync(temporary)
     os.replace(temporary, path)
     _sync(path.parent)
 
 
 def _locked_temporary(path: Path, *, is_folder: bool) -> tuple[Path, int]:
-    """A new file or folder beside `path`, and a descriptor that holds a lock on it.
+    """Make a file or folder beside `path`, and return it with a descriptor that locks it.
 
-    The lock tells other writers that the temporary is in use; it ends with the process.
+    The lock tells other writers that the temporary is in use. It ends with the process.
     """
     while True:
         temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
@@ -117,7 +121,7 @@ def _locked_temporary(path: Path, *, is_folder: bool) -> tuple[Path, int]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            pass  # another writer is about to remove it
+            pass  # another writer thinks it abandoned and is about to remove it
         else:
             if temporary.exists():
                 return temporary, descriptor
@@ -125,11 +129,11 @@ def _locked_temporary(path: Path, *, is_folder: bool) -> tuple[Path, int]:
 
 
 def _remove_abandoned(path: Path) -> None:
-    """Remove what writers of the same target left behind when they were killed."""
+    """Remove the temporaries of writers of the same target that were killed."""
     for temporary in path.parent.glob(f".{_literal(path.name)}.*.tmp"):
         try:
             descriptor = os.open(temporary, os.O_RDONLY)
-        except OSError:  # gone by now, or another user's
+        except OSError:  # already removed, or another user's
             continue
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -145,12 +149,12 @@ def _remove_abandoned(path: Path) -> None:
 
 
 def _literal(name: str) -> str:
-    """The name as a pattern that matches itself alone."""
+    """Escape a name for use in a glob pattern."""
     return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
 
 
 def _exchange(one: Path, other: Path) -> bool:
-    """Exchange what two names stand for, in one step; False where the system cannot."""
+    """Exchange two names in one step; return False if the system cannot."""
     renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
     if renameat2 is None:
         return False
@@ -164,7 +168,7 @@ def _exchange(one: Path, other: Path) -> bool:
 
 
 def _sync(path: Path) -> None:
-    """Wait until a file's bytes, or a folder's names, are on the disk."""
+    """Wait until the content of a file or the names in a folder are on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,7 +1,7 @@
-"""The one decoder: from the bytes of an image file to an upright RGB photograph of bounded size.
+"""The decoder of image files: from bytes to an upright RGB photograph of bounded size.
 
 The pages, the commands and the training all read images here, so a model sees the same pixels in
-training as when it serves. Whatever the bytes are, the answer is a photograph or a PhotographError.
+training and in serving. Whatever the bytes, the result is a photograph or a PhotographError.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ LARGE_PIXELS = 16_000_000
 MAX_SIDE = 2048
 ROWS_AT_A_TIME = 256
 
-# Named one by one: each further decoder of Pillow would be one more way in for a hostile file.
-# "JPEG" includes the multi-picture JPEG files of phones, which Pillow calls MPO.
+# Every other decoder in Pillow would be one more target for hostile files. "JPEG" includes the
+# multi-picture JPEG files of phones, which Pillow calls MPO.
 FORMATS = {
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
     "PNG": (".png",),
@@ -37,8 +37,8 @@ FORMATS_IN_WORDS = "JPEG, PNG, GIF, WebP, AVIF, BMP or TIFF"
 MEDIA_TYPES = tuple(f"image/{name.lower()}" for name in FORMATS)
 SUFFIXES = frozenset(suffix for suffixes in FORMATS.values() for suffix in suffixes)
 
-# How files begin: where the signature stands, the signature, the format. For those that Pillow did
-# not recognise: damaged files of the formats above, and formats that people try.
+# How files begin: offset of the signature, signature, format. They name files that Pillow does not
+# recognise: damaged ones of the formats above, and other formats that people try.
 SIGNATURES = (
     (0, b"\xff\xd8\xff", "JPEG"),
     (0, b"\x89PNG", "PNG"),
@@ -68,21 +68,23 @@ TRANSPOSITIONS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-# Orientations in which width and height change places.
+# Orientations that swap width and height.
 SIDEWAYS = (5, 6, 7, 8)
 
-# Pillow warns from 89 megapixels on; from 50 on it is an error here, said to the reader.
+# Pillow warns above 89 megapixels. Here, more than 50 are an error that the reader sees.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
-# A picture of MAX_PIXELS takes most of a gigabyte while it is decoded, and its file may be tiny.
-# Large ones wait for each other, so that a few at once cannot exhaust the memory.
+# Decoding a picture of MAX_PIXELS takes most of a gigabyte, and its file may be tiny. Large
+# pictures are decoded one at a time, so that several at once cannot exhaust the memory.
 _decoding_large = threading.Lock()
 
 
 class PhotographError(Exception):
-    """A file is no photograph that can be used; the message tells the reader why.
+    """A file is not a usable photograph.
 
-    `code` is one of `empty`, `unsupported_format`, `unreadable`, `truncated`, `too_many_pixels`.
+    Attributes:
+        message: Tells the reader why, and what to do.
+        code: `empty`, `unsupported_format`, `unreadable`, `truncated` or `too_many_pixels`.
     """
 
     def __init__(self, message: str, code: str) -> None:
@@ -93,15 +95,15 @@ class PhotographError(Exception):
 
 @dataclass(frozen=True)
 class Photograph:
-    """A picture that has been read from an image file.
+    """A picture that was read from an image file.
 
     Attributes:
-        image: The picture in RGB, upright, its longest side at most MAX_SIDE pixels.
+        image: The picture in RGB, upright, with sides of at most MAX_SIDE pixels.
         format: The file's format, one of FORMATS.
-        width: Pixels across of the whole picture, upright.
-        height: Pixels down of it.
-        pixel_hash: SHA-256, in hexadecimal, of the size and the upright RGB pixels as they were
-            decoded, before they were shrunk to `image`.
+        width: Width of the upright picture in pixels, before it was shrunk to `image`.
+        height: Its height in pixels.
+        pixel_hash: SHA-256, in hexadecimal, of the size and the upright RGB pixels as decoded,
+            before they were shrunk to `image`.
         file: The file it was read from.
     """
 
@@ -116,10 +118,11 @@ class Photograph:
 def open_photograph(file: IO[bytes]) -> Photograph:
     """Read the picture in an image file.
 
-    Transparency becomes white; of an animation or several pictures the first is taken.
+    Transparency becomes white. Only the first picture of an animation or a multi-picture file is
+    read.
 
     Raises:
-        PhotographError: The file holds no picture that can be used.
+        PhotographError: The file is not a usable photograph.
     """
     image = _identify(file)
     file_format = _format(image)
@@ -128,27 +131,28 @@ def open_photograph(file: IO[bytes]) -> Photograph:
         raise _too_many_pixels()
     try:
         with _decoding_large if math.prod(full_size) > LARGE_PIXELS else nullcontext():
-            # JPEG decodes faster to a half, a quarter or an eighth, if that is large enough.
+            # JPEG files decode faster at a half, a quarter or an eighth of their size; this picks
+            # one that is still large enough.
             image.draft(None, (MAX_SIDE, MAX_SIDE))
             size_to_load = image.size
             image.load()
-            if image.size != size_to_load:  # Pillow turns TIFF files upright by itself
+            if image.size != size_to_load:  # Pillow itself turns TIFF files upright
                 full_size = full_size[::-1]
-            # Only now: PNG and TIFF files may tell their orientation after the pixels.
+            # Read this last: PNG and TIFF files may store their orientation after the pixels.
             orientation = _orientation(image)
             levels = _levels(image)
             pixel_hash = _hash_pixels(image, orientation, levels)
             small = _shrinkable(image)
             small.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS)
             photograph = _upright(_rgb(small, levels), orientation)
-    except Exception as error:  # a damaged file makes Pillow raise almost anything
+    except Exception as error:  # a damaged file can make Pillow raise anything
         raise _damaged() from error
     width, height = full_size[::-1] if orientation in SIDEWAYS else full_size
     return Photograph(photograph, file_format, width, height, pixel_hash, file)
 
 
 def format_of(file: IO[bytes]) -> str:
-    """Name the format, one of FORMATS, of a file that `open_photograph` has read."""
+    """Return the format, one of FORMATS, of a file that `open_photograph` has read."""
     file.seek(0)
     name = _format(_identify(file))
     file.seek(0)
@@ -160,7 +164,7 @@ def _format(image: Image.Image) -> str:
 
 
 def _identify(file: IO[bytes]) -> Image.Image:
-    """Open the picture, its size known and its pixels still unread."""
+    """Open the picture and read its size, but not its pixels."""
     head = file.read(1024)
     file.seek(0)
     if not head:
@@ -176,7 +180,7 @@ def _identify(file: IO[bytes]) -> Image.Image:
 
 
 def _format_by_signature(head: bytes) -> str | None:
-    """Name the format of a file from its first bytes, if it is a known one."""
+    """Return the format that a file's first bytes tell, if they are known."""
     if b"<svg" in head:
         return "SVG"
     for start, signature, name in SIGNATURES:
@@ -190,8 +194,7 @@ def _unidentified(name: str | None) -> PhotographError:
         return _damaged()
     if name is not None:
         return PhotographError(
-            f"This is a file of the {name} format, which is not accepted. "
-            f"Send the picture as {FORMATS_IN_WORDS}.",
+            f"{name} files are not accepted. Send the picture as {FORMATS_IN_WORDS}.",
             "unsupported_format",
         )
     return PhotographError(
@@ -202,8 +205,7 @@ def _unidentified(name: str | None) -> PhotographError:
 
 def _damaged() -> PhotographError:
     return PhotographError(
-        "This picture is damaged or cut short: it cannot be read to its end. "
-        "Try another copy of it.",
+        "This picture is damaged or cut short: it cannot be read to its end. Try another copy.",
         "truncated",
     )
 
@@ -216,17 +218,18 @@ def _too_many_pixels() -> PhotographError:
 
 
 def _shrinkable(image: Image.Image) -> Image.Image:
-    """The image in a mode whose pixels have a mean."""
+    """Convert the image to a mode whose pixels can be averaged."""
     if image.mode.startswith("I;16"):
         return image.convert("I")
     if image.mode in ("1", "P", "PA") or "transparency" in image.info:
-        # Numbers of colours have no mean, and a transparent colour must still be found exactly.
+        # Palette indices have no mean, and a transparent colour must be matched before averaging
+        # changes it.
         return image.convert("RGBA" if image.has_transparency_data else "RGB")
     return image
 
 
 def _rgb(image: Image.Image, levels: tuple[float, float] | None) -> Image.Image:
-    """An image that `_shrinkable` has made, in RGB on white and without its metadata."""
+    """Convert an image from `_shrinkable` to RGB, on white and without its metadata."""
     if levels is not None:
         image = _eight_bit(image, levels)
     if image.has_transparency_data:
@@ -238,10 +241,10 @@ def _rgb(image: Image.Image, levels: tuple[float, float] | None) -> Image.Image:
 
 
 def _levels(image: Image.Image) -> tuple[float, float] | None:
-    """What is black and what is white in an image of more than 8 bits; None for any other.
+    """Return the values of black and white in an image of more than 8 bits, else None.
 
-    16-bit pixels reach from black to white by definition. Wider ones have no defined white, so
-    they are stretched from their darkest to their lightest.
+    The range of 16-bit pixels is defined. Wider pixels have no defined white, so their own darkest
+    and lightest values are used.
     """
     if image.mode.startswith("I;16"):
         return 0.0, 65535.0
@@ -249,19 +252,19 @@ def _levels(image: Image.Image) -> tuple[float, float] | None:
 
 
 def _eight_bit(image: Image.Image, levels: tuple[float, float]) -> Image.Image:
-    """Bring integers or floats to 8 bits; Pillow by itself clips all above 255."""
+    """Scale integers or floats to 8 bits; Pillow alone would clip all values above 255."""
     low, high = levels
     scale = 255 / (high - low) if math.isfinite(high - low) and high > low else 0.0
     scaled = image.convert("F").point(lambda value: value * scale - low * scale).convert("L")
-    scaled.info.clear()  # a transparent colour would be one of the former values
+    scaled.info.clear()  # it may name a transparent colour by its former value
     return scaled
 
 
 def _hash_pixels(image: Image.Image, orientation: int, levels: tuple[float, float] | None) -> str:
-    """SHA-256 of the size and the pixels of an image, upright and in RGB."""
+    """Compute the SHA-256 of an image's size and pixels, upright and in RGB."""
     width, height = image.size[::-1] if orientation in SIDEWAYS else image.size
     digest = hashlib.sha256(f"{width} x {height} ".encode())
-    # A few rows at a time: a whole copy in RGB would take as much memory as the image itself.
+    # Take a few rows at a time: a whole RGB copy would need as much memory as the image itself.
     for box in _boxes_of_upright_rows(image.size, orientation):
         rows = _upright(_rgb(_shrinkable(image.crop(box)), levels), orientation)
         digest.update(rows.tobytes())
@@ -271,21 +274,29 @@ def _hash_pixels(image: Image.Image, orientation: int, levels: tuple[float, floa
 def _boxes_of_upright_rows(
     size: tuple[int, int], orientation: int
 ) -> Iterator[tuple[int, int, int, int]]:
-    """Boxes of the image as it is stored that, turned upright, are its rows from the top."""
+    """Cut the stored image into boxes that are, turned upright, its rows from the top down.
+
+    Args:
+        size: Width and height of the stored image.
+        orientation: Its EXIF orientation.
+
+    Yields:
+        Left, top, right and bottom of each box.
+    """
     width, height = size
     length = width if orientation in SIDEWAYS else height
     for start in range(0, length, ROWS_AT_A_TIME):
         stop = min(start + ROWS_AT_A_TIME, length)
-        if orientation in (3, 4, 7, 8):  # the top comes from the bottom, or from the right
+        if orientation in (3, 4, 7, 8):  # the upright top is stored at the bottom or the right
             start, stop = length - stop, length - start  # noqa: PLW2901
         yield (start, 0, stop, height) if orientation in SIDEWAYS else (0, start, width, stop)
 
 
 def _orientation(image: Image.Image) -> int:
-    """The EXIF orientation, from 1 (upright) to 8; 1 where there is none."""
+    """Return the EXIF orientation, from 1 (upright) to 8; 1 if there is none."""
     try:
         orientation = image.getexif().get(ExifTags.Base.Orientation)
-    except Exception:  # broken metadata is no reason to refuse the picture
+    except Exception:  # a picture with broken metadata is still a picture
         return 1
     return orientation if isinstance(orientation, int) and orientation in TRANSPOSITIONS else 1
 

@@ -1,1 +1,1 @@
-"""The model: a photograph to a sentence, and the checkpoint that holds it."""
+"""The captioning model: encoders, decoders, search, text, and checkpoints of them together."""

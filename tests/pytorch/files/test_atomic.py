@@ -16,7 +16,7 @@ def names(folder):
 
 
 @pytest.mark.parametrize("content", [b"\x00\xff", "naïve"])
-def test_content_takes_the_place_of_the_former(tmp_path, content):
+def test_new_content_replaces_the_old(tmp_path, content):
     path = tmp_path / "file"
     path.write_text("former")
     write_file(path, content)
@@ -24,7 +24,7 @@ def test_content_takes_the_place_of_the_former(tmp_path, content):
     assert names(tmp_path) == ["file"]
 
 
-def test_an_exception_leaves_the_former_content(tmp_path):
+def test_an_exception_leaves_the_old_content(tmp_path):
     path = tmp_path / "file"
     path.write_text("former")
 
@@ -68,7 +68,7 @@ def test_permissions_can_be_those_of_another_file(tmp_path):
     assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o604
 
 
-def test_a_folder_takes_the_place_of_the_former_whole(tmp_path):
+def test_a_new_folder_replaces_all_of_the_old_one(tmp_path):
     path = tmp_path / "folder"
     for generation in ("one", "two"):
         with new_folder(path) as new:
@@ -80,7 +80,7 @@ def test_a_folder_takes_the_place_of_the_former_whole(tmp_path):
     assert names(tmp_path) == ["folder"]
 
 
-def test_an_exception_leaves_the_former_folder(tmp_path):
+def test_an_exception_leaves_the_old_folder(tmp_path):
     path = tmp_path / "folder"
     with new_folder(path) as new:
         (new / "file").write_text("former")
@@ -96,7 +96,7 @@ def test_an_exception_leaves_the_former_folder(tmp_path):
     assert names(tmp_path) == ["folder"]
 
 
-def test_there_is_a_whole_folder_at_every_moment(tmp_path):
+def test_there_is_a_folder_at_every_moment(tmp_path):
     path, stop, misses = tmp_path / "folder", threading.Event(), []
 
     def fill(generation):
@@ -107,7 +107,7 @@ def test_there_is_a_whole_folder_at_every_moment(tmp_path):
     def read():
         while not stop.is_set():
             try:
-                # One descriptor of the folder, as its name may stand for the next one by now.
+                # Keep a descriptor, since the name may already belong to the next folder.
                 folder = os.open(path, os.O_RDONLY)
             except FileNotFoundError as error:
                 misses.append(error)
@@ -125,7 +125,7 @@ def test_there_is_a_whole_folder_at_every_moment(tmp_path):
     assert [(path / name).read_text() for name in ("a", "b")] == ["199", "199"]
 
 
-def test_without_an_exchange_of_names_a_folder_is_replaced_all_the_same(tmp_path, monkeypatch):
+def test_a_folder_is_replaced_even_if_names_cannot_be_exchanged(tmp_path, monkeypatch):
     monkeypatch.setattr(atomic, "_exchange", lambda one, other: False)
     path = tmp_path / "folder"
     for generation in ("one", "two"):
@@ -146,13 +146,13 @@ with {function}(Path(sys.argv[1])):
 
 
 @pytest.mark.parametrize("function", [new_file, new_folder], ids=lambda each: each.__name__)
-def test_what_a_killed_writer_left_is_removed_by_the_next(tmp_path, function):
+def test_the_temporary_of_a_killed_writer_is_removed_by_the_next(tmp_path, function):
     path = tmp_path / "target [1]"
     command = [sys.executable, "-c", KILLED.format(function=function.__name__), path]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         process.stdout.readline()
         with function(path):
-            assert len(names(tmp_path)) == 2, "The temporary of a writer at work stays."
+            assert len(names(tmp_path)) == 2, "The temporary of a running writer must stay."
         process.send_signal(signal.SIGKILL)
         process.wait()
     assert len(names(tmp_path)) == 2
