@@ -1,4 +1,4 @@
-"""docs/encoders.md says of each encoder what the registry, torchvision and the packages say."""
+"""docs/encoders.md agrees with the registry, torchvision and the packages."""
 
 import re
 from pathlib import Path
