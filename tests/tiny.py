@@ -1,4 +1,4 @@
-"""Random models small enough to caption in milliseconds."""
+"""Random models that are small enough to caption in milliseconds."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from pytorch.training.training_config import TrainingConfig
 
 WORDS = ["a", "the", "dog", "cat", "runs", "sits", "on", "in", "grass", "snow"]
 WORDS += ["red", "black", "small", "person"]
-# What takes fine-tuning out of a training configuration.
+# Options that turn fine-tuning off: the defaults.
 FROZEN = {
     name: getattr(TrainingConfig, name)
     for name in ("fine_tune_from", "fine_tune_after", "fine_tune_learning_rate")
@@ -38,7 +38,7 @@ def tiny_decoder(
     vocabulary_size: int = 18,
     **options: Any,
 ) -> Decoder:
-    """A decoder with random weights large enough that captions differ between images."""
+    """Build a decoder whose random weights are so large that images get different captions."""
     decoder = Decoder(
         DecoderConfig(
             injection=injection,
@@ -60,11 +60,15 @@ def tiny_decoder(
 
 
 def random_encoder(name: str, *, grid_size: int = 2, images: torch.Tensor | None = None) -> Encoder:
-    """An encoder with random weights whose features are of a common size and tell images apart.
+    """Build an encoder with random weights whose features differ between images.
 
-    Its batch normalisation knows the statistics of these preprocessed `images` (B, 3, S, S), else
-    of some noise. With those of a new network the numbers would grow or fade from layer to layer,
-    beyond what half precision can hold.
+    Its batch normalisation has the statistics of `images`. With those of a new network, features
+    would grow or fade from layer to layer until half precision could not hold them.
+
+    Args:
+        name: A key of ENCODERS.
+        grid_size: Rows and columns of the region grid.
+        images: Preprocessed images (B, 3, S, S); noise if None.
     """
     encoder = Encoder(name, grid_size=grid_size)
     encoder.trunk.train()
@@ -77,7 +81,7 @@ def random_encoder(name: str, *, grid_size: int = 2, images: torch.Tensor | None
 
 
 def tiny_captioner(injection: str = "attention", *, seed: int = 1) -> Captioner:
-    """A captioner with a random decoder; its encoder is pretrained but sees 64 pixels only.
+    """Build a captioner with a random decoder and a pretrained encoder of 64 pixels.
 
     A random encoder would give almost the same features for every image.
     """
@@ -103,7 +107,7 @@ def tiny_captioner(injection: str = "attention", *, seed: int = 1) -> Captioner:
 
 
 def save_tiny_checkpoint(directory: Path, injection: str = "attention") -> Path:
-    """Write a tiny captioner as a checkpoint and return its directory."""
+    """Save a tiny captioner as a checkpoint, and return its directory."""
     save_checkpoint(directory, tiny_captioner(injection), model_card="# A random model\n")
     return directory
 
@@ -111,9 +115,10 @@ def save_tiny_checkpoint(directory: Path, injection: str = "attention") -> Path:
 def tiny_shapes(
     cache_dir: Path, *, flip: bool = False, dropout: float = 0.5
 ) -> tuple[Captioner, PreparedSplit, PreparedSplit]:
-    """A random captioner of eight drawn images to train on and four as dev, and these two splits.
+    """Build a captioner with a random encoder of 64 pixels, and drawn images to train it.
 
-    Its encoder is random too, and sees 64 pixels only.
+    Returns:
+        The captioner, a train split of eight images and a dev split of four.
     """
     everything = load_shapes(cache_dir)
     few = {"train": everything.split("train")[:8], "dev": everything.split("dev")[:4]}
