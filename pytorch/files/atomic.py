@@ -22,6 +22,9 @@ from typing import BinaryIO
 AT_FDCWD = -100
 RENAME_EXCHANGE = 2
 
+# What writing fails with when a disk or a quota is full, a file too large, or a device broken.
+WRITE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
 
 def write_file(path: Path, content: bytes | str, *, mode_of: Path | None = None) -> None:
     """Replace the content of `path` with bytes, or with text as UTF-8.
@@ -47,7 +50,7 @@ def new_file(path: Path, *, mode_of: Path | None = None) -> Iterator[BinaryIO]:
     _remove_abandoned(path)
     temporary, descriptor = _locked_temporary(path, is_folder=False)
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with _named(path), os.fdopen(descriptor, "wb") as file:
             yield file
             file.flush()
             if mode_of is not None:
@@ -76,7 +79,8 @@ def new_folder(path: Path) -> Iterator[Path]:
     _remove_abandoned(path)
     temporary, descriptor = _locked_temporary(path, is_folder=True)
     try:
-        yield temporary
+        with _named(path):
+            yield temporary
         for folder, _, names in os.walk(temporary):
             for name in names:
                 _sync(Path(folder, name))
@@ -104,6 +108,17 @@ def move_into_place(temporary: Path, path: Path) -> None:
     _sync(temporary)
     os.replace(temporary, path)
     _sync(path.parent)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Name the target in errors of writing, in which the system names no file."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in WRITE_ERRORS and error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 def _locked_temporary(path: Path, *, is_folder: bool) -> tuple[Path, int]:

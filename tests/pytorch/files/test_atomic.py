@@ -1,4 +1,5 @@
 import os
+import resource
 import signal
 import stat
 import subprocess
@@ -194,4 +195,27 @@ def test_several_threads_may_write_the_same_file(tmp_path):
         thread.join()
     content = path.read_text()
     assert content == content[0] * 10_000
+    assert names(tmp_path) == ["file"]
+
+
+@pytest.fixture
+def _full_disk():
+    """A limit on the size of files: writing beyond it fails as it does on a full disk."""
+    former = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, former[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, former)
+
+
+@pytest.mark.usefixtures("_full_disk")
+def test_a_full_disk_is_reported_with_the_target(tmp_path):
+    write_file(tmp_path / "file", "former")
+    with pytest.raises(OSError, match=f"File too large: '{tmp_path}/file'"):
+        write_file(tmp_path / "file", "much" * 1000)
+    assert (tmp_path / "file").read_text() == "former"
+    with (
+        pytest.raises(OSError, match=f"File too large: '{tmp_path}/folder'"),
+        new_folder(tmp_path / "folder") as folder,
+    ):
+        (folder / "file").write_text("much" * 1000)
     assert names(tmp_path) == ["file"]
