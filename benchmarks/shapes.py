@@ -24,7 +24,7 @@ from pytorch.model.checkpoint import load_captioner
 from pytorch.model.tokenization import tokenize
 from pytorch.training.epoch import EpochResult
 from pytorch.training.run import run_training
-from pytorch.training.run_config import RunConfig, run_config
+from pytorch.training.run_config import RunConfig
 from pytorch.training.run_folder import RunFolder
 
 RECIPE = Path(__file__).with_suffix(".toml")
@@ -32,7 +32,7 @@ RECIPE = Path(__file__).with_suffix(".toml")
 
 def recipe() -> RunConfig:
     """The configuration in `shapes.toml`."""
-    return run_config(tomllib.loads(RECIPE.read_text(encoding="utf-8")))
+    return RunConfig.of(tomllib.loads(RECIPE.read_text(encoding="utf-8")))
 
 
 def exact_match(captions: Sequence[str], examples: Sequence[Example]) -> float:

@@ -32,7 +32,7 @@ class DecoderConfig:
         ValueError: There is no such injection, or a number is out of range.
     """
 
-    injection: str = option("attention", "how the image enters the LSTM")
+    injection: str = option("attention", "how the image enters the LSTM", choices=INJECTIONS)
     layers: int = option(1, "layers of the LSTM")
     embedding_size: int = option(300, "size of a word embedding")
     hidden_size: int = option(512, "hidden units of each LSTM layer")

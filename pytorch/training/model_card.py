@@ -46,8 +46,6 @@ is published. Not for deciding anything about the people in a picture.
 """
 
 
-# What the card tells of each training.
-OF_A_TRAINING = {"dataset", "terms", "train_images", "flip"}
 FLICKR = {"flickr8k", "flickr30k"}
 RARE_IN_FLICKR = """
   People, dogs, sports and outdoor scenes are common; documents, diagrams, art, food and indoor

@@ -1,36 +1,45 @@
-"""The folder of a training run: its configuration, its log, and what it needs to go on."""
+"""The folder of a training run: its configuration, its log, its report and its state."""
 
 from __future__ import annotations
 
 import csv
+import fcntl
 import functools
+import io
 import json
 import math
-import os
-import pickle
-from collections.abc import Mapping, Sequence
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from pytorch.files.atomic import new_file, write_file
 from pytorch.training.epoch import EpochResult, TrainingError
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
-CONFIG, STATE, LOG, REPORT, TENSORBOARD, CHECKPOINT = (
+CONFIG, STATE, LOG, REPORT, TENSORBOARD, CHECKPOINT, LOCK = (
     "config.json",
     "state.pt",
     "log.csv",
     "report.html",
     "tensorboard",
     "checkpoint",
+    "lock",
 )
 
 
 class RunFolder:
-    """Files of one run; `checkpoint` is where its best model is kept unless told otherwise."""
+    """The files of one run.
+
+    Attributes:
+        path: The folder.
+        checkpoint: Where the run writes its checkpoint, unless told otherwise.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -39,80 +48,121 @@ class RunFolder:
 
     @property
     def has_state(self) -> bool:
-        """Whether there is something to go on from: an epoch has been run."""
+        """Whether a run can be resumed from here, because it has finished an epoch."""
         return (self.path / STATE).exists()
 
-    def begin(self, config: Mapping[str, Any], *, resume: bool) -> None:
-        """Write the effective configuration, or make sure that it is the one to go on with.
+    @contextmanager
+    def begin(self, options: Mapping[str, Any], *, resume: bool) -> Iterator[None]:
+        """Start or resume a run; no other process can do so before the block ends.
 
-        Raises TrainingError where there is nothing to resume, where the configuration differs, or
-        where a new run would overwrite another.
+        Args:
+            options: The options of the run. A new run writes them down, and a resumed one must
+                have the same.
+            resume: Whether to resume the run in this folder.
+
+        Raises:
+            TrainingError: The folder is in use, holds another run, or none to resume, or the run
+                to resume has other options.
         """
-        written = self.path / CONFIG
-        if not resume:
-            if self.has_state:
-                raise TrainingError(
-                    f"There is a run in {self.path} already. Continue it with --resume, name "
-                    "another folder with --run, or delete that one."
-                )
-            self.path.mkdir(parents=True, exist_ok=True)
-            written.write_text(json.dumps(config, indent=2, default=str) + "\n", encoding="utf-8")
-        elif not self.has_state:
+        if resume and not self.has_state:
             raise TrainingError(
                 f"There is no run to resume in {self.path}: it has no {STATE}, which is written "
                 "after the first epoch. Start without --resume."
             )
-        else:
-            self._check_unchanged(config, json.loads(written.read_text(encoding="utf-8")))
-
-    def _check_unchanged(self, config: Mapping[str, Any], former: Mapping[str, Any]) -> None:
-        now = json.loads(json.dumps(config, default=str))
-        for name in {**former, **now}:
-            if now.get(name) != former.get(name):
+        self.path.mkdir(parents=True, exist_ok=True)
+        with self._lock():
+            if resume:
+                self._check_unchanged(options)
+            elif self.has_state:
                 raise TrainingError(
-                    f"The run in {self.path} has {name} = {former.get(name)!r}, and not "
+                    f"There is already a run in {self.path}. Continue it with --resume, name "
+                    "another folder with --run, or delete that one."
+                )
+            else:
+                text = json.dumps(options, indent=2, default=str) + "\n"
+                write_file(self.path / CONFIG, text)
+            yield
+
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        """Keep other trainings out. The system releases the lock even if the process is killed."""
+        with (self.path / LOCK).open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise TrainingError(
+                    f"Another training is running in {self.path}. Wait until it has ended, or "
+                    "name another folder with --run."
+                ) from error
+            yield
+
+    def _check_unchanged(self, options: Mapping[str, Any]) -> None:
+        path = self.path / CONFIG
+        try:
+            before = dict(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError) as error:
+            raise TrainingError(
+                f"{path} cannot be read: {error}. Restore it, or start a new run."
+            ) from error
+        now = json.loads(json.dumps(options, default=str))
+        for name in {**before, **now}:
+            if now.get(name) != before.get(name):
+                raise TrainingError(
+                    f"The run in {self.path} has {name} = {before.get(name)!r}, not "
                     f"{now.get(name)!r}. Resume it with the options it was started with."
                 )
 
     def save_state(self, state: Mapping[str, Any]) -> None:
-        """Write what the run needs to go on; a crash leaves the former state."""
-        temporary = self.path / f"{STATE}.tmp"
-        with temporary.open("wb") as file:
-            torch.save(dict(state), file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self.path / STATE)
+        """Write everything that the run needs to be resumed.
+
+        Raises:
+            OSError: The file cannot be written; the previous state is kept.
+        """
+        content = io.BytesIO()  # written directly, torch.save hides the error of a full disk
+        torch.save(dict(state), content)
+        with new_file(self.path / STATE) as file:
+            file.write(content.getbuffer())
 
     def load_state(self, device: torch.device) -> dict[str, Any]:
-        """What `save_state` wrote, with its tensors on `device`; raises TrainingError."""
+        """Read what `save_state` wrote, with its tensors on `device`.
+
+        Raises:
+            TrainingError: The file cannot be read, or is damaged.
+        """
+        path = self.path / STATE
         try:
-            state: dict[str, Any] = torch.load(
-                self.path / STATE, map_location=device, weights_only=True
-            )
-        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-            raise TrainingError(f"{self.path / STATE} cannot be read: {error}") from error
-        return state
+            with zipfile.ZipFile(path) as file:  # its checksums, which torch.load ignores
+                damaged = file.testzip()
+            if damaged is not None:
+                raise ValueError(f"wrong checksum of {damaged}")
+            return dict(torch.load(path, map_location=device, weights_only=True))
+        # A damaged file makes zipfile and torch raise almost anything.
+        except Exception as error:
+            raise TrainingError(
+                f"{path} cannot be read: {error}. Restore it, or start a new run."
+            ) from error
 
     def write_log(self, history: Sequence[EpochResult]) -> None:
-        """Write one row an epoch as CSV, and the last epoch for TensorBoard where it is there."""
-        with (self.path / LOG).open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(["epoch", "objective", "loss", "training_seconds", *history[0].scores])
-            for result in history:
-                row = [result.epoch, result.objective, result.loss, result.training_seconds]
-                writer.writerow([*row, *result.scores.values()])
+        """Write a CSV row for each epoch, and the last epoch for TensorBoard if it is installed."""
+        text = io.StringIO(newline="")
+        writer = csv.writer(text)
+        writer.writerow(["epoch", "objective", "loss", "training_seconds", *history[0].scores])
+        for result in history:
+            row = [result.epoch, result.objective, result.loss, result.training_seconds]
+            writer.writerow([*row, *result.scores.values()])
+        write_file(self.path / LOG, text.getvalue())
         self._write_events(history[-1])
 
     def write_report(self, page: str) -> None:
-        """Write the page that describes the run, in place of a former one."""
-        (self.path / REPORT).write_text(page, encoding="utf-8")
+        """Write the HTML report of the run, in place of an earlier one."""
+        write_file(self.path / REPORT, page)
 
     def _write_events(self, result: EpochResult) -> None:
         writer_class = _summary_writer()
         if writer_class is None:
             return
         if self._events is None:
-            # A killed run repeats an epoch when it is resumed; this hides what was written before.
+            # A run that was killed repeats an epoch; this hides what it wrote the first time.
             self._events = writer_class(str(self.path / TENSORBOARD), purge_step=result.epoch)
         if math.isfinite(result.loss):
             self._events.add_scalar("loss", result.loss, result.epoch)
@@ -123,7 +173,7 @@ class RunFolder:
 
 @functools.cache
 def _summary_writer() -> type[SummaryWriter] | None:
-    """TensorBoard's writer; None where the package, which training does not need, is missing."""
+    """TensorBoard's writer; None without the package, which training does not need."""
     try:
         from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415
     except ImportError:

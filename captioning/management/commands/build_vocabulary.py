@@ -16,7 +16,7 @@ from pytorch.data.datasets import DatasetError, Example
 from pytorch.model.checkpoint_files import write_json
 from pytorch.model.tokenization import tokenize
 from pytorch.model.vocabulary import SPECIAL_TOKENS, Coverage, Vocabulary
-from pytorch.training.run_config import ModelConfig
+from pytorch.training.run_config import StartConfig
 
 RAREST = 10
 
@@ -36,7 +36,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--min-count",
             type=_positive,
-            default=ModelConfig().min_count,
+            default=StartConfig().min_count,
             help="keep words that occur at least this often (default: %(default)s)",
         )
         parser.add_argument(

@@ -27,9 +27,10 @@ from pytorch.evaluation.split_captions import SplitCaptions, caption_split, read
 from pytorch.files.atomic import write_file
 from pytorch.model.checkpoint import load_captioner
 from pytorch.model.checkpoint_files import CheckpointError
-from pytorch.training.run_config import OPTIONS
+from pytorch.model.options import options_of
+from pytorch.model.search import DecodingConfig
 
-DECODING = [option for option in OPTIONS if option.part == "decoding"]
+DECODING = options_of(DecodingConfig)
 OUTPUTS = {
     "output": "JSON file to write the scores to",
     "results_json": "JSON file to write the captions to, in the COCO results format",

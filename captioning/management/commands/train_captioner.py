@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import tomllib
-from argparse import ArgumentParser, BooleanOptionalAction
+from argparse import ArgumentParser, BooleanOptionalAction, _ArgumentGroup
 from pathlib import Path
 from typing import Any
 
@@ -15,41 +15,20 @@ from captioning.management.commands._datasets import add_dataset_options, chosen
 from pytorch.data.datasets import DatasetError
 from pytorch.model.checkpoint_files import CheckpointError
 from pytorch.model.encoder_weights import EncoderError
-from pytorch.model.encoders import ENCODERS
-from pytorch.model.injections import INJECTIONS
+from pytorch.model.options import Option
 from pytorch.training.distributed import is_main_process, processes
 from pytorch.training.epoch import EpochResult, TrainingError
 from pytorch.training.run import run_training
-from pytorch.training.run_config import OPTIONS, RunConfig, run_config
+from pytorch.training.run_config import OPTIONS, RunConfig
 from pytorch.training.run_folder import RunFolder
-from pytorch.training.schedules import SCHEDULES
 
-HELP = {
-    "encoder": "the network that sees",
-    "encoder_weights": "local file of encoder weights instead of the pretrained ones",
-    "grid_size": "rows and columns of region features",
-    "min_count": "occurrences in the train split that a word of the vocabulary needs",
-    "flip": "train on the images in a mirror as well",
-    "init_from": "checkpoint to train further, instead of a new model",
-    "injection": "how the image enters the decoder",
-    "tied_embeddings": "use the word embeddings as output weights too",
-    "epochs": "epochs of teacher forcing, at most",
-    "schedule": "how the learning rate falls",
-    "base_lr_epochs": "epochs before the halving schedule begins to halve",
-    "warm_up_epochs": "epochs over which the learning rate improvements from zero",
-    "accumulation_steps": "batches whose gradients one step of the optimizer gathers",
-    "mixed_precision": "multiply matrices in half precision",
-    "ema_decay": "share of the averaged weights that a step keeps; 0 to average nothing",
-    "fine_tune_from": "layer of the encoder from which on it learns too",
-    "fine_tune_after": "epochs before the encoder learns too",
-    "fine_tune_learning_rate": "the encoder's own",
-    "self_critical_epochs": "epochs of self-critical training afterwards, at most",
-    "self_critical_samples": "captions sampled for each image",
-    "patience": "epochs without a better dev score after which a phase ends",
-    "no_repeat_ngram": "no so many words in a row come twice in a caption; 0 to allow it",
-    "top_p": "sample from the most probable words that together reach this, instead of searching",
+GROUPS = {
+    "model": "the model",
+    "decoder": "its decoder",
+    "start": "what training starts from",
+    "training": "the training",
+    "decoding": "how captions are generated",
 }
-CHOICES = {"encoder": list(ENCODERS), "injection": list(INJECTIONS), "schedule": list(SCHEDULES)}
 
 
 class Command(BaseCommand):
@@ -76,17 +55,10 @@ class Command(BaseCommand):
         parser.add_argument(
             "--config", type=Path, help="TOML file of the options below; those given here win"
         )
-        for option in OPTIONS:
-            keywords: dict[str, Any] = {
-                "help": f"{HELP.get(option.name, '')} (default: {option.default})".lstrip()
-            }
-            if option.kind is bool:
-                keywords["action"] = BooleanOptionalAction
-            else:
-                keywords["type"] = option.kind
-            if option.name in CHOICES:
-                keywords["choices"] = CHOICES[option.name]
-            parser.add_argument(option.flag, **keywords)
+        for part, title in GROUPS.items():
+            group = parser.add_argument_group(title)
+            for option in OPTIONS[part]:
+                _add_option(group, option)
 
     def handle(self, *_: Any, **options: Any) -> None:
         """Run the training and print one line an epoch; exits with 2 where data is missing."""
@@ -136,21 +108,33 @@ class Command(BaseCommand):
             self.stdout.write(_outcome(best, output))
 
 
+def _add_option(group: _ArgumentGroup, option: Option) -> None:
+    default = "" if option.default is None else f" (default: {option.default})"
+    keywords: dict[str, Any] = {"help": f"{option.help}{default}"}
+    if option.kind is bool:
+        keywords["action"] = BooleanOptionalAction
+    else:
+        keywords["type"] = option.kind
+        keywords["choices"] = option.choices or None
+    group.add_argument(option.flag, **keywords)
+
+
 def _run_config(options: dict[str, Any]) -> RunConfig:
-    """The options given, over those of the TOML file, over the defaults."""
+    """The options given on the command line, else in the TOML file, else by default."""
     values: dict[str, Any] = {}
     if options["config"] is not None:
         try:
             values = tomllib.loads(options["config"].read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise ValueError(f"{options['config']} cannot be read as TOML: {error}") from error
-    given = {option.name: options[option.name] for option in OPTIONS}
-    return run_config(values | {name: value for name, value in given.items() if value is not None})
+    names = [option.name for part in OPTIONS.values() for option in part]
+    given = {name: options[name] for name in names if options[name] is not None}
+    return RunConfig.of(values | given)
 
 
 def _default_folder(dataset: str, config: RunConfig) -> Path:
     name = f"{dataset}-{config.model.encoder}-{config.decoder.injection}"
-    if config.model.init_from is not None:
+    if config.start.init_from is not None:
         name = f"{name}-further"
     folder: Path = settings.BASE_DIR / "runs" / name
     return folder

@@ -15,7 +15,7 @@ from pytorch.model.encoders import Encoder, EncoderError
 from pytorch.model.tokenization import sentence
 from pytorch.training.epoch import TrainingError
 from pytorch.training.run import run_training
-from pytorch.training.run_config import run_config
+from pytorch.training.run_config import RunConfig
 from pytorch.training.run_folder import RunFolder
 from tests.colours import write_colours
 
@@ -36,13 +36,17 @@ def run(
     model = {} if "init_from" in changes else MODEL
     return run_training(
         dataset,
-        run_config({**model, **OPTIONS, **changes}),
+        RunConfig.of({**model, **OPTIONS, **changes}),
         folder=folder,
         output=output or folder.checkpoint,
         cache_dir=cache,
         on_epoch=on_epoch,
         resume=resume,
     )
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 @pytest.fixture(scope="module")
@@ -138,8 +142,10 @@ def test_words_that_a_checkpoint_lacks_are_named_when_it_is_trained_further(
     changes = {"init_from": output, "epochs": 1}
     run(dataset, tmp_path / "run", cache=tmp_path, **changes)
     [message] = [record.getMessage() for record in caplog.records]
-    assert message.startswith(f"The vocabulary of {output} does not grow, and lacks these words")
-    assert ": an, aubergine, and, fruit (4 in all). The model learns around them" in message
+    assert message.startswith(f"The vocabulary of {output} is fixed, and lacks these words")
+    assert (
+        ": an, aubergine, and, fruit (4 in all). The model learns the words around them" in message
+    )
     words = load_captioner(tmp_path / "run" / "checkpoint").vocabulary.words
     assert words == load_captioner(output).vocabulary.words
 
@@ -160,7 +166,7 @@ def test_a_checkpoint_that_would_replace_something_else_stops_before_anything_is
 
 def test_a_checkpoint_does_not_replace_the_one_it_began_with(trained, tmp_path):
     dataset, output, _, _ = trained
-    with pytest.raises(CheckpointError, match="would replace the one that training begins with"):
+    with pytest.raises(CheckpointError, match="would replace the one that training starts from"):
         run(dataset, tmp_path / "run", cache=tmp_path, init_from=output, output=output)
 
 
@@ -169,7 +175,7 @@ def test_a_checkpoint_that_does_not_tell_its_data_is_not_trained_further(trained
     captioner = load_captioner(output)
     del captioner.metrics["training"][0]["terms"]
     save_checkpoint(tmp_path / "old", captioner, model_card="")
-    with pytest.raises(CheckpointError, match="does not tell the 'terms' of its training"):
+    with pytest.raises(CheckpointError, match="does not state 'terms' of its training"):
         run(dataset, tmp_path / "run", cache=tmp_path / "cache", init_from=tmp_path / "old")
     assert not (tmp_path / "cache").exists()
 
@@ -177,7 +183,7 @@ def test_a_checkpoint_that_does_not_tell_its_data_is_not_trained_further(trained
 @pytest.mark.skipif(torch.cuda.is_available(), reason="There is a GPU.")
 def test_mixed_precision_without_a_gpu_is_refused(trained, tmp_path):
     dataset, _, _, _ = trained
-    with pytest.raises(TrainingError, match="mixed_precision is for a GPU, and there is none"):
+    with pytest.raises(TrainingError, match="mixed_precision needs a GPU, and there is none"):
         run(dataset, tmp_path / "run", cache=tmp_path / "cache", mixed_precision=True)
     assert not (tmp_path / "run").exists()
 
@@ -191,7 +197,7 @@ def test_a_run_is_not_resumed_with_other_data_or_another_place(trained, tmp_path
     with pytest.raises(TrainingError, match="was started with other captions, images or encoder"):
         run(other, tmp_path / "run", cache=tmp_path, epochs=1, resume=True)
     elsewhere = tmp_path / "elsewhere"
-    with pytest.raises(TrainingError, match=r"has output = None, and not '.*/elsewhere'"):
+    with pytest.raises(TrainingError, match=r"has output = None, not '.*/elsewhere'"):
         run(dataset, tmp_path / "run", cache=tmp_path, epochs=1, resume=True, output=elsewhere)
 
 
@@ -251,6 +257,20 @@ def test_a_stopped_run_has_a_report_and_once_moved_and_resumed_tells_all_epochs(
     accumulator = EventAccumulator(str(folder / "tensorboard"))
     accumulator.Reload()
     assert [event.step for event in accumulator.Scalars("dev/CIDEr-D")] == [1, 2, 3]
+
+
+def test_weights_that_become_infinite_or_undefined_are_not_saved(trained, tmp_path):
+    dataset, _, _, _ = trained
+    run(dataset, tmp_path / "run", cache=tmp_path, epochs=1)
+    kept = contents(tmp_path / "run" / "checkpoint")
+    options = {"init_from": tmp_path / "run" / "checkpoint", "learning_rate": 1e30}
+    with pytest.raises(TrainingError, match=r"^(Weights|The loss) became .* lower learning rate\."):
+        run(dataset, tmp_path / "further", cache=tmp_path, epochs=3, **options)
+    assert contents(tmp_path / "run" / "checkpoint") == kept
+    state = RunFolder(tmp_path / "further").load_state(torch.device("cpu"))
+    captioner = load_captioner(tmp_path / "further" / "checkpoint")
+    for weights in (*state["weights"].values(), captioner.state_dict()):
+        assert all(tensor.isfinite().all() for tensor in weights.values())
 
 
 def test_an_unknown_layer_stops_before_anything_is_computed(trained, tmp_path):

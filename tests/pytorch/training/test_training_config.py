@@ -18,13 +18,13 @@ def test_an_unknown_schedule_is_named_with_the_known_ones():
 
 
 @pytest.mark.parametrize("after", [-1, 3])
-def test_some_epoch_must_be_left_to_fine_tune_in(after):
+def test_fine_tuning_needs_at_least_one_epoch(after):
     message = f"at least 0 and below epochs, which is 3, not {after}"
     with pytest.raises(ValueError, match=message):
         TrainingConfig(epochs=3, fine_tune_from="layer4", fine_tune_after=after)
 
 
-def test_without_fine_tuning_its_beginning_does_not_matter():
+def test_without_fine_tuning_its_start_does_not_matter():
     assert TrainingConfig(epochs=3).fine_tune_after > 3
 
 
@@ -46,6 +46,7 @@ def test_numbers_below_one_are_refused(name):
         {"weight_decay": -0.1},
         {"attention_penalty": -0.1},
         {"learning_rate": -0.01},
+        {"learning_rate": float("inf")},
         {"fine_tune_learning_rate": float("nan")},
         {"self_critical_learning_rate": -0.1},
         {"max_grad_norm": 0.0},
@@ -68,7 +69,7 @@ def test_numbers_that_no_training_could_use_are_refused(values):
         ({"self_critical_samples": 5}, "self_critical_epochs"),
     ],
 )
-def test_settings_of_a_phase_that_there_is_not_are_refused(values, needed):
+def test_options_of_a_missing_phase_are_refused(values, needed):
     [name] = values
-    with pytest.raises(ValueError, match=f"{name} is of no use without {needed}"):
+    with pytest.raises(ValueError, match=f"{name} has no effect without {needed}"):
         TrainingConfig(**values)

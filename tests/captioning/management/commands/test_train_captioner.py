@@ -87,10 +87,22 @@ def test_missing_encoder_weights_are_a_sentence_and_not_a_traceback(base_dir):
     assert caught.value.returncode == 1
 
 
-@pytest.mark.parametrize("option", ["--epochs=0", "--batch-size=0", "--grid-size=0", "--encoder=x"])
-def test_an_option_out_of_range_is_refused(base_dir, option):
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--epochs=0", "epochs must be at least 1, not 0"),
+        ("--batch-size=0", "batch_size must be at least 1, not 0"),
+        ("--grid-size=0", "grid_size must be at least 1, not 0"),
+        ("--learning-rate=inf", "learning_rate must be a finite number, not inf"),
+        ("--dropout=nan", "dropout must be a finite number, not nan"),
+        ("--encoder=x", "invalid choice: 'x'"),
+        ("--injection=x", "invalid choice: 'x'"),
+        ("--schedule=x", "invalid choice: 'x'"),
+    ],
+)
+def test_an_option_out_of_range_is_refused(base_dir, option, message):
     write_colours(base_dir / "data" / "flickr8k")
-    with pytest.raises(CommandError, match=r"at least 1|invalid choice"):
+    with pytest.raises(CommandError, match=message):
         call_command("train_captioner", "--encoder=efficientnet_lite2", option)
     assert not (base_dir / "runs").exists()
 
@@ -142,6 +154,62 @@ def test_stopped_with_ctrl_c_before_the_first_epoch_there_is_nothing_to_resume(b
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Stopped. No epoch was finished: start it again with the same command." in errors
+
+
+@pytest.mark.parametrize("more", [[], ["--resume"]])
+def test_two_trainings_in_one_folder_are_refused_in_a_sentence(base_dir, more):
+    run = base_dir / "run"
+    root = write_colours(base_dir / "colours")
+    command = [
+        *(sys.executable, "manage.py", "train_captioner", "--encoder", "efficientnet_lite2"),
+        *("--data-root", root, "--run", run, "--epochs", "100000", "--patience", "100000"),
+    ]
+    with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        second = subprocess.run(
+            [*command, *more], cwd=PROJECT, capture_output=True, text=True, check=False
+        )
+        process.kill()
+    assert second.returncode == 1
+    assert f"Another training is running in {run}. Wait until it has ended" in second.stderr
+    assert "Traceback" not in second.stderr
+    # The lock ended with the process that was killed.
+    options = {"encoder": "efficientnet_lite2", "data_root": root, "run": run, "epochs": 100000}
+    with pytest.raises(CommandError, match="There is already a run in"):
+        train(**options)
+
+
+def test_a_damaged_state_is_a_sentence(base_dir):
+    options = OPTIONS | {"data_root": write_colours(base_dir / "colours"), "run": base_dir / "run"}
+    train(**options)
+    state = base_dir / "run" / "state.pt"
+    state.write_bytes(state.read_bytes()[:-1000])
+    with pytest.raises(CommandError, match=f"^{state} cannot be read: .* start a new run"):
+        train(**options, resume=True)
+
+
+def test_a_full_disk_is_a_sentence_that_names_the_file(base_dir):
+    root = write_colours(base_dir / "colours")
+    limited = (
+        "import resource, runpy, sys; sys.argv[0] = 'manage.py'; "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, resource.RLIM_INFINITY)); "
+        "runpy.run_path('manage.py', run_name='__main__')"
+    )
+    train(**OPTIONS, data_root=root, run=base_dir / "first")  # fills the feature cache
+    done = subprocess.run(
+        [
+            *(sys.executable, "-c", limited, "train_captioner", "--encoder", "efficientnet_lite2"),
+            *("--data-root", root, "--run", base_dir / "run", "--epochs", "1"),
+        ],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert f"can be written to {base_dir}/run/checkpoint: File too large." in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (base_dir / "run" / "checkpoint").exists()
 
 
 def test_a_run_that_cannot_be_written_is_a_sentence(base_dir):

@@ -1,0 +1,89 @@
+"""The captioner that a training starts from: a new one, or a checkpoint's."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from pytorch.data.caption_dataset import Example
+from pytorch.model.captioner import Captioner
+from pytorch.model.checkpoint import load_captioner
+from pytorch.model.decoders import Decoder
+from pytorch.model.encoders import Encoder
+from pytorch.model.tokenization import tokenize
+from pytorch.model.vocabulary import Vocabulary
+from pytorch.training.recipe import check_recipes
+from pytorch.training.run_config import RunConfig
+
+WORDS_IN_WARNING = 10
+
+logger = logging.getLogger(__name__)
+
+
+def load_encoder(config: RunConfig) -> Encoder:
+    """A new model's encoder with its weights.
+
+    Raises:
+        EncoderError: The weights cannot be loaded.
+    """
+    encoder = Encoder(config.model.encoder, grid_size=config.model.grid_size)
+    if config.start.encoder_weights is None:
+        encoder.load_pretrained()
+    else:
+        encoder.load_file(config.start.encoder_weights)
+    return encoder
+
+
+def new_captioner(
+    config: RunConfig, encoder: Encoder, train: Sequence[Example], device: torch.device
+) -> Captioner:
+    """A captioner with a random decoder and the vocabulary of the train split, on `device`."""
+    captions = (tokenize(text) for example in train for text in example.captions)
+    vocabulary = Vocabulary.build(captions, min_count=config.start.min_count)
+    captioner = Captioner(
+        encoder=encoder,
+        decoder=Decoder(config.decoder, vocabulary_size=len(vocabulary), channels=encoder.channels),
+        vocabulary=vocabulary,
+        decoding=config.decoding,
+    )
+    return captioner.to(device)
+
+
+def captioner_to_train_further(
+    config: RunConfig, checkpoint: Path, device: torch.device
+) -> Captioner:
+    """The captioner of a checkpoint, with the decoding options of the run.
+
+    Raises:
+        CheckpointError: The checkpoint cannot be read, or does not state its trainings.
+    """
+    captioner = load_captioner(checkpoint, device=device)
+    captioner.decoding = config.decoding
+    check_recipes(captioner.metrics, checkpoint)
+    return captioner
+
+
+def unknown_words(vocabulary: Vocabulary, examples: Sequence[Example]) -> list[str]:
+    """The words of the captions that are not in the vocabulary, most frequent first."""
+    counts = Counter(
+        word for example in examples for text in example.captions for word in tokenize(text)
+    )
+    return [word for word, _ in counts.most_common() if word not in vocabulary]
+
+
+def warn_of_unknown_words(
+    vocabulary: Vocabulary, examples: Sequence[Example], checkpoint: Path
+) -> None:
+    """Log the words that a model trained further will not learn, if any."""
+    if not (unknown := unknown_words(vocabulary, examples)):
+        return
+    logger.warning(
+        f"The vocabulary of {checkpoint} is fixed, and lacks these words of the train captions: "
+        f"{', '.join(unknown[:WORDS_IN_WARNING])}"
+        f"{', and so on' if len(unknown) > WORDS_IN_WARNING else ''} ({len(unknown)} in all). The "
+        "model learns the words around them but never generates them."
+    )
