@@ -1,4 +1,4 @@
-"""The only door between Django and torch: one model in the process, used by every request."""
+"""The only door between Django and torch: one model per process, which serves every request."""
 
 from __future__ import annotations
 
@@ -28,11 +28,12 @@ __all__ = [
     "Caption",
     "CheckpointError",
     "CheckpointMissingError",
-    "Decoding",
+    "DecodingConfig",
     "EngineError",
     "ServedModel",
     "caption_photographs",
-    "decoding_settings",
+    "caption_settings",
+    "decoding",
     "get_captioner",
     "read_model_card",
     "served_model",
@@ -41,31 +42,39 @@ __all__ = [
 ]
 
 _loading = threading.Lock()
-# One photograph already keeps all cores busy; a second at the same time would only slow the first
-# and need its memory as well.
+# One photograph already keeps all cores busy. A second one at the same time would slow down the
+# first and need memory of its own.
 _captioning = threading.Lock()
 
 
 class EngineError(Exception):
-    """No caption could be made; the message is for the reader.
+    """No caption could be made; the message says why, to the person who asked for it.
 
-    `permanent` tells whether trying again later is pointless.
+    Attributes:
+        permanent: Whether it will fail again until somebody repairs the server.
     """
 
     def __init__(self, message: str, *, permanent: bool) -> None:
         super().__init__(message)
         self.permanent = permanent
 
+    @property
+    def advice(self) -> str:
+        """Whether to try again, in a sentence."""
+        if self.permanent:
+            return "Trying again will not help: the operator of this server has to repair it."
+        return "Please try again in a minute."
+
 
 @dataclass(frozen=True)
 class ServedModel:
-    """What pages and the API say of the model that captions here.
+    """What pages and the API say about the model in use.
 
     Attributes:
         name: The checkpoint's name.
-        hash: SHA-256 of its configuration, which tells models apart.
-        metrics: What its `metrics.json` holds.
-        beam_size: Captions that its search keeps at every word unless told otherwise.
+        hash: SHA-256 of the checkpoint's configuration, which identifies the model.
+        metrics: The contents of the checkpoint's `metrics.json`.
+        beam_size: The checkpoint's own beam size.
     """
 
     name: str
@@ -74,48 +83,36 @@ class ServedModel:
     beam_size: int
 
 
-@dataclass(frozen=True)
-class Decoding:
-    """How captions are searched for; None leaves it to the checkpoint.
-
-    With `top_p`, words are drawn by chance from the most probable ones that together reach that
-    probability; the same `seed` gives the same captions.
-    """
-
-    beam_size: int | None = None
-    """Captions that the search keeps at every word; all of them are candidates."""
-    candidates: int | None = None
-    """How many of the candidates are returned at most, the caption itself included."""
-    top_p: float | None = None
-    seed: int | None = None
-
-
 def verify_checkpoint() -> None:
     """Check the files of the configured checkpoint without loading it.
 
-    Raises CheckpointMissingError where there is none, CheckpointError where it is damaged.
+    Raises:
+        CheckpointMissingError: There is no checkpoint.
+        CheckpointError: The checkpoint is damaged.
     """
     verify_files(settings.CAPTIONER_CHECKPOINT)
 
 
 def start() -> None:
-    """Load the model now, so that no request waits for it."""
+    """Load the model now, so that no request has to wait for it."""
     get_captioner()
 
 
 def get_captioner() -> Captioner:
-    """Return the captioner of the configured checkpoint, loaded once in this process.
+    """Return the captioner of the configured checkpoint, which this process loads once.
 
-    Raises EngineError where the checkpoint cannot be used.
+    Raises:
+        EngineError: The checkpoint is missing or damaged.
     """
     with _loading:
         return _load(settings.CAPTIONER_CHECKPOINT)
 
 
 def served_model() -> ServedModel:
-    """Return what is known of the model in use.
+    """Return what pages and the API say about the model in use.
 
-    Raises EngineError where the checkpoint cannot be used.
+    Raises:
+        EngineError: The checkpoint is missing or damaged.
     """
     captioner = get_captioner()
     return ServedModel(
@@ -123,41 +120,80 @@ def served_model() -> ServedModel:
     )
 
 
+def decoding(
+    *, beam_size: int | None = None, top_p: float | None = None, seed: int | None = None
+) -> DecodingConfig:
+    """Return the checkpoint's decoding options, with those that a person chose in their place.
+
+    Args:
+        beam_size: Candidates that beam search keeps at every word.
+        top_p: Sample words from the most probable ones that together reach this probability.
+        seed: Seed of the sampling.
+
+    Raises:
+        EngineError: The checkpoint is missing or damaged.
+    """
+    chosen: dict[str, Any] = {"beam_size": beam_size, "top_p": top_p, "sampling_seed": seed}
+    changes = {name: value for name, value in chosen.items() if value is not None}
+    return dataclasses.replace(get_captioner().decoding, **changes)
+
+
 def caption_photographs(
-    photographs: Sequence[Photograph], decoding: Decoding | None = None
+    photographs: Sequence[Photograph],
+    decoding: DecodingConfig | None = None,
+    *,
+    candidates: int | None = None,
 ) -> list[Caption]:
     """Caption each photograph.
 
-    Raises EngineError.
+    Args:
+        photographs: The photographs; they are captioned as one batch.
+        decoding: Options from `decoding()`; None for the checkpoint's own.
+        candidates: Most candidates to return for each photograph, the caption included; None for
+            all that the search finds.
+
+    Raises:
+        EngineError: The checkpoint is unusable, or the model failed.
     """
     captioner = get_captioner()
-    decoding = decoding or Decoding()
+    images = [photograph.image for photograph in photographs]
     try:
         with _captioning:
-            images = [photograph.image for photograph in photographs]
-            captions = captioner.caption(images, decoding=_search_for(decoding, captioner))
+            captions = captioner.caption(images, decoding=decoding)
     except (MemoryError, RuntimeError) as error:  # torch reports a full GPU as a RuntimeError
-        raise EngineError(
-            "The photograph could not be captioned just now. Please try again in a minute.",
-            permanent=False,
-        ) from error
-    return [_with_candidates(caption, decoding.candidates) for caption in captions]
+        raise EngineError("The photograph could not be captioned.", permanent=False) from error
+    if candidates is None:
+        return captions
+    return [
+        dataclasses.replace(caption, candidates=caption.candidates[: candidates - 1])
+        for caption in captions
+    ]
 
 
-def decoding_settings(decoding: Decoding) -> dict[str, Any]:
-    """Return all settings that a caption depends on, besides the checkpoint, as plain data.
+def caption_settings(
+    decoding: DecodingConfig | None = None, candidates: int | None = None
+) -> dict[str, Any]:
+    """Return everything besides the checkpoint that determines a caption, as plain data.
 
-    Raises EngineError.
+    Stored captions are looked up by these settings: SQLite compares them as text, so another key or
+    another order of the keys would hide those that are stored already.
+
+    Args:
+        decoding: As for `caption_photographs`.
+        candidates: As for `caption_photographs`.
+
+    Raises:
+        EngineError: The checkpoint is missing or damaged.
     """
-    captioner = get_captioner()
-    config = dataclasses.asdict(_search_for(decoding, captioner))
-    return config | {"candidates": decoding.candidates or config["beam_size"]}
+    config = decoding or get_captioner().decoding
+    return dataclasses.asdict(config) | {"candidates": candidates or config.beam_size}
 
 
 def read_model_card() -> str:
     """Read the model card of the configured checkpoint, in Markdown.
 
-    Raises EngineError where it has none.
+    Raises:
+        EngineError: The checkpoint has no model card.
     """
     path = settings.CAPTIONER_CHECKPOINT / MODEL_CARD
     try:
@@ -169,27 +205,9 @@ def read_model_card() -> str:
         ) from error
 
 
-def _search_for(decoding: Decoding, captioner: Captioner) -> DecodingConfig:
-    """Return the checkpoint's own decoding with what was asked for in its place."""
-    asked: dict[str, Any] = {
-        "beam_size": decoding.beam_size,
-        "top_p": decoding.top_p,
-        "sampling_seed": decoding.seed,
-    }
-    changes = {name: value for name, value in asked.items() if value is not None}
-    return dataclasses.replace(captioner.decoding, **changes)
-
-
-def _with_candidates(caption: Caption, most: int | None) -> Caption:
-    """Keep the best candidates of a caption, `most` with itself; all where that is None."""
-    if most is None:
-        return caption
-    return dataclasses.replace(caption, candidates=caption.candidates[: most - 1])
-
-
 @functools.lru_cache(maxsize=1)
 def _load(directory: Path) -> Captioner:
-    # Here and not above: importing torch takes seconds, which `migrate` and the like need not pay.
+    # Importing torch takes seconds, which `migrate` and other commands need not spend.
     from pytorch.model.checkpoint import load_captioner  # noqa: PLC0415
 
     try:

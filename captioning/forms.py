@@ -1,4 +1,4 @@
-"""Forms: an upload becomes a photograph here, once, or is refused with a message."""
+"""Forms: what a person sends becomes a photograph and options, or is refused with a message."""
 
 from __future__ import annotations
 
@@ -27,15 +27,19 @@ DEFAULT_TOP_P = 0.9
 
 
 class PhotographField(forms.FileField):
-    """An uploaded file whose cleaned value is the Photograph in it.
+    """An uploaded file, which is cleaned to the Photograph in it.
 
-    Its errors have the codes `missing` and `too_large_bytes`, and those of PhotographError.
+    Error codes are `missing`, `too_large_bytes` and those of PhotographError.
     """
 
     widget = forms.FileInput(attrs={"accept": ",".join(MEDIA_TYPES)})
 
     def clean(self, data: File[bytes] | None, initial: Any = None) -> Photograph:
-        """Return the photograph, or raise a ValidationError."""
+        """Decode the photograph.
+
+        Raises:
+            ValidationError: There is no file, it is too large, or it is not a usable photograph.
+        """
         if data is None:
             raise ValidationError("Choose a photograph first.", code="missing")
         if data.size is None or data.size > MAX_UPLOAD_BYTES:
@@ -50,7 +54,7 @@ class PhotographField(forms.FileField):
 
 
 def _optional_number(label: str, least: float, most: float) -> dict[str, Any]:
-    """Arguments of a field for a number, with one message for all that can be wrong with it."""
+    """Arguments for an optional number's field, with one message for every error."""
     message = f"{label}: choose a number from {least} to {most}."
     return {
         "label": label,
@@ -66,7 +70,10 @@ def _own_beam_size() -> int:
 
 
 class DecodingForm(forms.Form):
-    """How to search for captions. What is left empty is the model's own choice."""
+    """Options for generating captions. The checkpoint decides about those left empty.
+
+    The API takes the same options; its schema takes their limits and help texts from here.
+    """
 
     beam_size = forms.IntegerField(
         **_optional_number("Beam size", 1, MAX_BEAM_SIZE),
@@ -99,24 +106,27 @@ class DecodingForm(forms.Form):
 
     @property
     def decoding_errors(self) -> bool:
-        """Whether one of the options is refused."""
+        """Whether any option is invalid."""
         return any(name in self.errors for name in DecodingForm.base_fields)
 
     @property
-    def decoding(self) -> engine.Decoding:
-        """What a valid form asks for."""
+    def decoding(self) -> engine.DecodingConfig:
+        """The model's options, from a valid form.
+
+        Raises:
+            EngineError: The checkpoint is missing or damaged.
+        """
         options = self.cleaned_data
         creative = options["creative"]
-        return engine.Decoding(
+        return engine.decoding(
             beam_size=options["beam_size"],
-            candidates=options["candidates"],
             top_p=(options["top_p"] or DEFAULT_TOP_P) if creative else None,
             seed=(options["seed"] or 0) if creative else None,
         )
 
 
 class PhotographForm(DecodingForm):
-    """One photograph to caption, and how."""
+    """A photograph to caption, and options."""
 
     photograph = PhotographField(
         help_text=(
@@ -133,7 +143,7 @@ class PhotographForm(DecodingForm):
 
 
 class CorrectionForm(forms.Form):
-    """What a person says of a picture; nothing brings the model's caption back."""
+    """A person's description of a picture; an empty one brings the model's caption back."""
 
     correction = forms.CharField(
         label="Your description",

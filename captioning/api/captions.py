@@ -20,7 +20,7 @@ from captioning.api.problems import ProblemError, photograph_problem
 from captioning.api.submissions import Submission, read_json, read_submission
 from captioning.forms import PhotographField
 from captioning.library import services
-from captioning.library.owners import owner_of, pictures_of
+from captioning.library.owners import pictures_of
 from captioning.library.queries import find_pictures
 
 BAD_BODY = ("malformed_request", "too_large", "unsupported_media_type", "invalid_parameters")
@@ -28,6 +28,7 @@ BAD_PHOTOGRAPH = tuple(
     f"photograph_{code}"
     for code in ("empty", "unsupported_format", "unreadable", "truncated", "too_many_pixels")
 )
+NO_MODEL = ("model_unusable", "model_unavailable")
 PNG = "image/png"
 
 router = Router(tags=["captions"])
@@ -36,7 +37,7 @@ router = Router(tags=["captions"])
 @router.post(
     "/captions",
     response=schemas.Results,
-    openapi_extra=photographs_body() | may_fail(*BAD_BODY, *BAD_PHOTOGRAPH, "model_unavailable"),
+    openapi_extra=photographs_body() | may_fail(*BAD_BODY, *BAD_PHOTOGRAPH, *NO_MODEL),
 )
 def make_captions(request: HttpRequest) -> dict[str, Any]:
     """Caption photographs, and keep them in the library of the caller unless `keep` is false.
@@ -129,10 +130,15 @@ def _result(request: HttpRequest, submission: Submission, file: File[bytes]) -> 
         if len(submission.files) == 1:
             raise problem from error
         return result | {"problem": problem.data}
-    if not submission.keep:
-        return result | {"caption": services.describe(photograph, submission.decoding)}
-    picture = services.keep(owner_of(request), photograph, submission.decoding)
-    return result | {"id": picture.pk, "caption": picture.caption.data}
+    captioned = services.caption_photograph(
+        request,
+        photograph,
+        keep=submission.keep,
+        decoding=submission.decoding,
+        candidates=submission.candidates,
+    )
+    picture = captioned.picture
+    return result | {"id": picture and picture.pk, "caption": captioned.caption}
 
 
 def _own_picture(request: HttpRequest, pk: int) -> models.Picture:

@@ -32,7 +32,7 @@ def predict(request: HttpRequest) -> JsonResponse:
         if not is_served(request):
             return _error(401, "Send a token in the header `Authorization: Bearer TOKEN`.")
         photograph = PhotographField().clean(request.FILES.get("image"))
-        captions = _captions(photograph)
+        captions = _captions(request, photograph)
     except ValidationError as error:
         return _error(400, " ".join(error.messages))
     except (ProblemError, EngineError, MultiPartParserError, SuspiciousOperation) as error:
@@ -45,13 +45,19 @@ def predict(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"status": "ok", "predictions": predictions})
 
 
-def _captions(photograph: Photograph) -> list[dict[str, Any]]:
+def _captions(request: HttpRequest, photograph: Photograph) -> list[dict[str, Any]]:
     """The best captions, most probable first. Raises EngineError."""
-    own_beam_size = engine.served_model().beam_size
-    decoding = engine.Decoding(beam_size=max(own_beam_size, PREDICTIONS), candidates=PREDICTIONS)
-    caption = services.describe(photograph, decoding)
-    best_first = [caption, *caption["candidates"]]
-    return sorted(best_first, key=lambda each: each["probability"], reverse=True)
+    beam_size = max(engine.served_model().beam_size, PREDICTIONS)
+    caption = services.caption_photograph(
+        request,
+        photograph,
+        keep=False,
+        decoding=engine.decoding(beam_size=beam_size),
+        candidates=PREDICTIONS,
+    ).caption
+    return sorted(
+        [caption, *caption["candidates"]], key=lambda each: each["probability"], reverse=True
+    )
 
 
 def _error(status: int, message: str, headers: dict[str, str] | None = None) -> JsonResponse:

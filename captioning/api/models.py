@@ -14,7 +14,7 @@ from captioning.api.openapi import may_fail
 router = Router(tags=["models"])
 
 
-@router.get("/models", response=schemas.Models, openapi_extra=may_fail("model_unavailable"))
+@router.get("/models", response=schemas.Models, openapi_extra=may_fail("model_unusable"))
 def list_models(request: HttpRequest) -> dict[str, Any]:
     """List the models that caption here, with their scores and how they search."""
     served = engine.served_model()
@@ -25,6 +25,6 @@ def list_models(request: HttpRequest) -> dict[str, Any]:
         "dataset": metrics.get("dataset"),
         "split": metrics.get("split"),
         "scores": metrics.get("scores", {}),
-        "settings": engine.decoding_settings(engine.Decoding()),
+        "settings": engine.caption_settings(),
     }
     return {"models": [model]}

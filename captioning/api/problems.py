@@ -46,7 +46,8 @@ KINDS = {
     "unsupported_media_type": Kind(415, "The media type is not accepted"),
     "invalid_parameters": Kind(422, "Something sent is out of bounds"),
     "internal_error": Kind(500, "The server failed"),
-    "model_unavailable": Kind(503, "The model cannot answer"),
+    "model_unusable": Kind(500, "The server has no usable model"),
+    "model_unavailable": Kind(503, "The model cannot answer now"),
 }
 
 
@@ -144,7 +145,8 @@ def problem_of(error: Exception) -> ProblemError:
         case Http404():
             return ProblemError("not_found", "There is nothing at this address that you may reach.")
         case EngineError():
-            return ProblemError("model_unavailable", str(error))
+            code = "model_unusable" if error.permanent else "model_unavailable"
+            return ProblemError(code, f"{error} {error.advice}")
     return ProblemError("malformed_request", "The body of the request is not what its header says.")
 
 

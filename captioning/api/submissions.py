@@ -29,8 +29,9 @@ class Submission:
     """Files to caption, and how."""
 
     files: list[File[bytes]]
-    decoding: engine.Decoding
     keep: bool
+    decoding: engine.DecodingConfig
+    candidates: int | None
 
 
 def read_submission(request: HttpRequest) -> Submission:
@@ -45,7 +46,8 @@ def read_submission(request: HttpRequest) -> Submission:
         raise ProblemError("unsupported_media_type", f"Send {FORM} with files, or {JSON}.")
     if sum(file.size or 0 for file in files) > MAX_UPLOAD_BYTES:
         raise _too_large()
-    return Submission(files, _decoding(options), options.keep)
+    form = _form_of(options)
+    return Submission(files, options.keep, form.decoding, options.candidates)
 
 
 def read_json(request: HttpRequest, schema: type[Body]) -> Body:
@@ -84,12 +86,12 @@ def _validated(schema: type[Body], data: Any, *, strict: bool) -> Body:
         raise schema_problem(error) from error
 
 
-def _decoding(options: Options) -> engine.Decoding:
-    """Read the options as the page does, which has their defaults."""
+def _form_of(options: Options) -> DecodingForm:
+    """The options as the page's form, which knows their defaults."""
     form = DecodingForm(options.model_dump())
     if not form.is_valid():
         raise RuntimeError(f"The schema allows what the form refuses: {form.errors.as_text()}")
-    return form.decoding
+    return form
 
 
 def _too_large() -> ProblemError:

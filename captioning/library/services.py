@@ -1,20 +1,24 @@
-"""The library: captioned pictures that are kept, corrected, shared and deleted.
+"""What the library does with pictures: keep, correct, share, revoke and delete them.
 
-Functions take pictures that the caller may reach; `owners.pictures_of` finds those.
+Functions that take a picture trust that the caller may change it; `owners.pictures_of` gives
+those.
 """
 
 from __future__ import annotations
 
 import re
 import secrets
+from dataclasses import dataclass
 from typing import Any
 
 from django.core.files.base import ContentFile, File
 from django.db import IntegrityError, transaction
+from django.http import HttpRequest
 from django.utils import timezone
 
 from captioning import engine
 from captioning.caption_data import caption_data
+from captioning.library.owners import owner_of
 from captioning.library.queries import known_caption
 from captioning.models import Checkpoint, Owner, Picture
 from captioning.renditions import SHOWN_SIDE, jpeg
@@ -24,23 +28,70 @@ THUMBNAIL_SIDE = 480
 CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
-def keep(
+@dataclass(frozen=True)
+class CaptionedPhotograph:
+    """What became of a photograph that somebody sent.
+
+    Attributes:
+        caption: The caption as plain data, see `caption_data`.
+        picture: The picture in the library; None if it is not kept.
+    """
+
+    caption: dict[str, Any]
+    picture: Picture | None = None
+
+
+def caption_photograph(
+    request: HttpRequest,
+    photograph: Photograph,
+    *,
+    keep: bool,
+    decoding: engine.DecodingConfig | None = None,
+    candidates: int | None = None,
+) -> CaptionedPhotograph:
+    """Caption a photograph, and keep it in the library of whoever sent it if they want that.
+
+    Args:
+        request: The request that sent the photograph.
+        photograph: The photograph.
+        keep: Whether to keep it.
+        decoding: Options for the model; None for the checkpoint's own.
+        candidates: Most captions to return; None for all that the search finds.
+
+    Raises:
+        EngineError: No caption could be made; then nothing is kept.
+    """
+    if not keep:
+        return CaptionedPhotograph(_caption(photograph, decoding, candidates))
+    picture = keep_photograph(owner_of(request), photograph, decoding, candidates)
+    return CaptionedPhotograph(picture.caption.data, picture)
+
+
+def keep_photograph(
     owner: Owner,
     photograph: Photograph,
-    decoding: engine.Decoding | None = None,
+    decoding: engine.DecodingConfig | None = None,
+    candidates: int | None = None,
 ) -> Picture:
-    """Caption the photograph, and keep it with its file.
+    """Caption a photograph, and keep it with its file.
 
-    What the owner keeps already is not stored again, and what was said of the same pixels, by the
-    same model under the same settings, is not computed again.
+    An owner's pictures are stored once, however often the same pixels are sent. A caption of the
+    same pixels by the same checkpoint under the same settings is not computed twice either, even
+    for another owner.
 
-    Raises EngineError; then nothing is kept.
+    Args:
+        owner: The owner of the picture.
+        photograph: The photograph, with its file.
+        decoding: As for `caption_photograph`.
+        candidates: As for `caption_photograph`.
+
+    Raises:
+        EngineError: No caption could be made; then nothing is kept.
     """
-    decoding = decoding or engine.Decoding()
     checkpoint = current_checkpoint()
-    settings = engine.decoding_settings(decoding)
+    settings = engine.caption_settings(decoding, candidates)
     known = known_caption(photograph.pixel_hash, checkpoint, settings)
-    data = known or describe(photograph, decoding)
+    data = known or _caption(photograph, decoding, candidates)
     with transaction.atomic():
         picture = owner.pictures.filter(pixel_hash=photograph.pixel_hash).first()
         if picture is None:
@@ -55,26 +106,20 @@ def keep(
     return picture
 
 
-def describe(photograph: Photograph, decoding: engine.Decoding) -> dict[str, Any]:
-    """Caption the photograph as plain data, and keep nothing. Raises EngineError."""
-    [caption] = engine.caption_photographs([photograph], decoding)
-    return caption_data(caption)
-
-
 def correct(picture: Picture, correction: str) -> None:
-    """Put the correction beside the model's caption; an empty one takes it away."""
+    """Put a correction beside the model's caption; an empty one removes the correction."""
     picture.correction = " ".join(CONTROL_CHARACTERS.sub(" ", correction).split())
     picture.corrected = timezone.now() if picture.correction else None
     _save(picture, "correction", "corrected")
 
 
 def delete(picture: Picture) -> None:
-    """Delete the picture, all that was said of it, and its files."""
+    """Delete a picture with its captions, its correction and its files."""
     picture.delete()
 
 
 def share(picture: Picture) -> str:
-    """Return the secret part of the picture's shared link, made if there is none."""
+    """Return the secret part of the picture's shared link, which is created at the first call."""
     if picture.share_token is None:
         picture.share_token = secrets.token_urlsafe(32)
         picture.save(update_fields=["share_token"])
@@ -82,20 +127,39 @@ def share(picture: Picture) -> str:
 
 
 def revoke(picture: Picture) -> None:
-    """Take the shared link away; its address will never work again."""
+    """Remove the shared link; its address will never work again."""
     picture.share_token = None
     picture.save(update_fields=["share_token"])
 
 
 def current_checkpoint() -> Checkpoint:
-    """Return the checkpoint in use, entered at its first use. Raises EngineError."""
+    """Return the row of the checkpoint in use, created at its first use.
+
+    Raises:
+        EngineError: The checkpoint is missing or damaged.
+    """
     model = engine.served_model()
     checkpoint, _ = Checkpoint.objects.get_or_create(hash=model.hash, defaults={"name": model.name})
     return checkpoint
 
 
+def delete_files(picture: Picture) -> None:
+    """Delete the files of a picture that has no row, or none any more."""
+    for file in picture.files:
+        if file:
+            file.delete(save=False)
+
+
+def _caption(
+    photograph: Photograph, decoding: engine.DecodingConfig | None, candidates: int | None
+) -> dict[str, Any]:
+    """Caption a photograph as plain data. Raises EngineError."""
+    [caption] = engine.caption_photographs([photograph], decoding, candidates=candidates)
+    return caption_data(caption)
+
+
 def _store(owner: Owner, photograph: Photograph) -> Picture:
-    """Write the files and the row; if another request was faster, return its picture."""
+    """Store the files and the row, or return the row of another request that was faster."""
     file = File(photograph.file)
     file.seek(0)
     name = (file.name or "").replace("\\", "/").rsplit("/", 1)[-1]
@@ -125,14 +189,7 @@ def _store(owner: Owner, photograph: Photograph) -> Picture:
     return picture
 
 
-def delete_files(picture: Picture) -> None:
-    """Delete the files of a picture whose row is gone, or was never there."""
-    for file in picture.files:
-        if file:
-            file.delete(save=False)
-
-
 def _save(picture: Picture, *fields: str) -> None:
-    """Save the fields, and read the description that the database makes of them."""
+    """Save these fields, and reload the description that the database derives from them."""
     picture.save(update_fields=fields)
     picture.refresh_from_db(fields=["description"])

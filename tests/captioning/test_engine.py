@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 import threading
@@ -23,29 +24,40 @@ def test_the_captions_are_those_of_the_checkpoint(tiny_checkpoint):
 
 
 def test_the_beam_size_reaches_the_search(coffee):
-    [caption] = engine.caption_photographs([photograph_of(coffee)], engine.Decoding(beam_size=4))
+    [caption] = engine.caption_photographs([photograph_of(coffee)], engine.decoding(beam_size=4))
     assert len(caption.candidates) == 3
 
 
 @pytest.mark.parametrize("candidates", [1, 3, 9])
 def test_so_many_candidates_come_at_most_the_best_ones(coffee, candidates):
     [all_of_them] = engine.caption_photographs(
-        [photograph_of(coffee)], engine.Decoding(beam_size=4)
+        [photograph_of(coffee)], engine.decoding(beam_size=4)
     )
-    decoding = engine.Decoding(beam_size=4, candidates=candidates)
-    [caption] = engine.caption_photographs([photograph_of(coffee)], decoding)
+    [caption] = engine.caption_photographs(
+        [photograph_of(coffee)], engine.decoding(beam_size=4), candidates=candidates
+    )
     assert caption.sentence == all_of_them.sentence
     assert caption.candidates == all_of_them.candidates[: candidates - 1]
 
 
 def test_creative_captions_come_by_the_seed():
     def captions(seed):
-        decoding = engine.Decoding(beam_size=1, top_p=1.0, seed=seed)
+        decoding = engine.decoding(beam_size=1, top_p=1.0, seed=seed)
         found = engine.caption_photographs(opened(), decoding)
         return tuple(caption.sentence for caption in found)
 
     assert captions(3) == captions(3)
     assert len({captions(seed) for seed in range(8)}) > 1
+
+
+def test_stored_captions_are_found_by_the_same_settings_as_before():
+    """SQLite compares settings as text: another order would hide the captions stored so far."""
+    settings = engine.caption_settings(engine.decoding(beam_size=4, top_p=0.9, seed=7), 3)
+    assert json.dumps(settings) == (
+        '{"beam_size": 4, "max_words": 6, "length_normalization": 0.0, "no_repeat_ngram": 0, '
+        '"top_p": 0.9, "sampling_seed": 7, "candidates": 3}'
+    )
+    assert engine.caption_settings()["candidates"] == engine.get_captioner().decoding.beam_size
 
 
 def test_the_model_card_is_that_of_the_checkpoint():
@@ -111,9 +123,10 @@ def test_a_failure_of_the_machine_is_a_passing_error(coffee, monkeypatch):
         raise RuntimeError("CUDA out of memory")
 
     monkeypatch.setattr(engine.get_captioner(), "caption", run_out_of_memory)
-    with pytest.raises(engine.EngineError, match="Please try again in a minute") as caught:
+    with pytest.raises(engine.EngineError, match="could not be captioned") as caught:
         engine.caption_photographs([photograph_of(coffee)])
     assert not caught.value.permanent
+    assert caught.value.advice == "Please try again in a minute."
 
 
 def test_importing_the_engine_does_not_import_torch():

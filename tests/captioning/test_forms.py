@@ -75,22 +75,24 @@ def test_an_error_is_tied_to_the_input():
 
 
 def test_without_options_the_model_chooses():
-    assert decoding_form().decoding == engine.Decoding()
+    assert decoding_form().decoding == engine.get_captioner().decoding
+    assert decoding_form().cleaned_data["candidates"] is None
 
 
 def test_options_become_a_decoding():
     form = decoding_form(beam_size="5", candidates="2")
-    assert form.decoding == engine.Decoding(beam_size=5, candidates=2)
+    assert form.decoding == engine.decoding(beam_size=5)
+    assert form.cleaned_data["candidates"] == 2
 
 
 def test_top_p_and_seed_count_with_creative_alone():
     chance = {"top_p": "0.7", "seed": "12"}
-    assert decoding_form(**chance).decoding == engine.Decoding()
-    assert decoding_form(**chance, creative="on").decoding == engine.Decoding(top_p=0.7, seed=12)
+    assert decoding_form(**chance).decoding == engine.decoding()
+    assert decoding_form(**chance, creative="on").decoding == engine.decoding(top_p=0.7, seed=12)
 
 
 def test_creative_alone_has_defaults():
-    assert decoding_form(creative="on").decoding == engine.Decoding(top_p=0.9, seed=0)
+    assert decoding_form(creative="on").decoding == engine.decoding(top_p=0.9, seed=0)
 
 
 @pytest.mark.parametrize(

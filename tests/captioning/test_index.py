@@ -101,6 +101,16 @@ def test_a_photograph_to_keep_is_kept_and_has_a_page(client, coffee_jpeg):
 
 
 @pytest.mark.django_db
+def test_the_result_of_a_kept_photograph_shows_its_stored_copy(client, coffee_jpeg):
+    html = send_as_scripts_do(client, coffee_jpeg, keep="on").json()["html"]
+    picture = Picture.objects.get()
+    [address] = re.findall(r'<img src="([^"]+)" width="600" height="400"', html)
+    assert address == f"/pictures/{picture.pk}/shown.jpg"
+    assert "data:" not in html
+    assert decoded(client.get(address).getvalue()).size == (600, 400)
+
+
+@pytest.mark.django_db
 def test_a_photograph_that_is_not_to_be_kept_leaves_nothing(client, coffee_jpeg):
     assert "Keep this picture" in client.get(URL).text
     assert send(client, coffee_jpeg).status_code == 200
@@ -183,7 +193,7 @@ def test_every_word_comes_with_its_probability_and_runners_up(client, coffee_jpe
 
 def test_the_other_candidates_come_with_their_odds(client, coffee_jpeg, arrived):
     html = send(client, coffee_jpeg, beam_size=4).text
-    [caption] = engine.caption_photographs([arrived], engine.Decoding(beam_size=4))
+    [caption] = engine.caption_photographs([arrived], engine.decoding(beam_size=4))
     assert len(caption.candidates) == 3
     for each in (caption, *caption.candidates):
         cells = f'<td>{each.sentence}</td><td class="probability">{odds(each.log_probability)}</td>'
@@ -192,7 +202,7 @@ def test_the_other_candidates_come_with_their_odds(client, coffee_jpeg, arrived)
 
 def test_options_reach_the_search_and_are_said(client, coffee_jpeg, arrived):
     html = send(client, coffee_jpeg, creative="on", top_p="1", seed="5", beam_size="1").text
-    decoding = engine.Decoding(beam_size=1, top_p=1.0, seed=5)
+    decoding = engine.decoding(beam_size=1, top_p=1.0, seed=5)
     [caption] = engine.caption_photographs([arrived], decoding)
     assert shown_sentence(html) == caption.sentence
     assert "(creative, top-p 1.0, seed 5)." in html
@@ -240,15 +250,29 @@ def test_scripts_get_what_was_wrong_as_a_sentence(client, coffee_jpeg):
 
 def test_a_passing_failure_of_the_engine_is_said_in_the_form(client, coffee_jpeg, monkeypatch):
     def fail(*_, **__):
-        raise engine.EngineError("Please try again in a minute.", permanent=False)
+        raise engine.EngineError("The model is busy.", permanent=False)
 
     monkeypatch.setattr(engine, "caption_photographs", fail)
     response = send(client, coffee_jpeg)
     assert response.status_code == 503
-    assert "Please try again in a minute." in response.text
+    assert "The model is busy. Please try again in a minute." in response.text
     response = send_as_scripts_do(client, coffee_jpeg)
     assert response.status_code == 503
-    assert response.json() == {"error": "Please try again in a minute."}
+    assert response.json() == {"error": "The model is busy. Please try again in a minute."}
+
+
+def test_without_a_usable_model_the_page_says_that_trying_again_will_not_help(
+    client, coffee_jpeg, settings, tmp_path
+):
+    settings.CAPTIONER_CHECKPOINT = tmp_path / "absent"
+    for response in (client.get(URL), send(client, coffee_jpeg)):
+        assert response.status_code == 500
+        assert f"There is no checkpoint at {tmp_path / 'absent'}" in response.text
+        assert "Trying again will not help" in response.text
+        assert '<a href="/pictures">' in response.text
+    response = send_as_scripts_do(client, coffee_jpeg)
+    assert response.status_code == 500
+    assert "Trying again will not help" in response.json()["error"]
 
 
 def test_the_form_of_another_site_is_refused_in_words(coffee_jpeg):

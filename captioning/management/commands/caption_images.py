@@ -147,7 +147,7 @@ def caption_files(
             except OSError as error:
                 report(path, f"{error.strerror}.")
         captions = engine.caption_photographs(
-            [photograph for _, photograph in opened], engine.Decoding(beam_size=beam_size)
+            [photograph for _, photograph in opened], engine.decoding(beam_size=beam_size)
         )
         for (path, _), caption in zip(opened, captions, strict=True):
             yield path, caption

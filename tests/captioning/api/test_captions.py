@@ -4,7 +4,7 @@ from PIL import Image
 
 from captioning import engine
 from captioning.caption_data import caption_data
-from captioning.engine import Decoding, EngineError
+from captioning.engine import EngineError
 from captioning.models import Caption, Picture
 from tests.captioning.api.calls import CAPTIONS, problem, program_of, send, send_json
 from tests.captioning.library.kept import kept_files
@@ -56,7 +56,7 @@ def test_nothing_is_kept_if_so_asked(program, coffee_jpeg, sending):
 def test_the_options_are_those_of_the_page(program, arrived, coffee_jpeg, sending):
     options = {"beam_size": 4, "candidates": 3}
     [result] = sending(program, coffee_jpeg, **options).json()["results"]
-    [caption] = engine.caption_photographs([arrived], Decoding(beam_size=4, candidates=3))
+    [caption] = engine.caption_photographs([arrived], engine.decoding(beam_size=4), candidates=3)
     assert result["caption"]["candidates"] == caption_data(caption)["candidates"]
     assert len(result["caption"]["candidates"]) == 2
 
@@ -111,14 +111,26 @@ def test_no_photograph_and_too_many_are_refused(program, sending, number):
 
 
 def test_an_engine_that_cannot_answer_is_tried_again_later(program, coffee_jpeg, monkeypatch):
-    def fail(*_):
-        raise EngineError("Please try again in a minute.", permanent=False)
+    def fail(*_, **__):
+        raise EngineError("The model is busy.", permanent=False)
 
     monkeypatch.setattr(engine, "caption_photographs", fail)
     response = send(program, coffee_jpeg)
     assert (response.status_code, problem(response)) == (503, "model_unavailable")
-    assert response.json()["detail"] == "Please try again in a minute."
+    assert response.json()["detail"] == "The model is busy. Please try again in a minute."
     assert response.headers["Retry-After"] == "60"
+    assert not Picture.objects.exists()
+
+
+def test_without_a_usable_model_nobody_is_told_to_try_again(
+    program, coffee_jpeg, settings, tmp_path
+):
+    settings.CAPTIONER_CHECKPOINT = tmp_path / "absent"
+    response = send(program, coffee_jpeg)
+    assert (response.status_code, problem(response)) == (500, "model_unusable")
+    assert "There is no checkpoint" in response.json()["detail"]
+    assert "Trying again will not help" in response.json()["detail"]
+    assert "Retry-After" not in response.headers
     assert not Picture.objects.exists()
 
 

@@ -36,7 +36,7 @@ def test_there_are_three_predictions_best_first(client, arrived, coffee_jpeg):
     assert answer.json()["status"] == "ok"
     predictions = answer.json()["predictions"]
     assert [each["index"] for each in predictions] == ["0", "1", "2"]
-    [caption] = engine.caption_photographs([arrived], engine.Decoding(beam_size=3))
+    [caption] = engine.caption_photographs([arrived], engine.decoding(beam_size=3))
     best = predictions[0]
     assert best == {"index": "0", "caption": caption.text, "probability": caption.probability}
     probabilities = [each["probability"] for each in predictions]
@@ -61,11 +61,25 @@ def test_a_body_that_cannot_be_read_is_an_error(client):
     assert message(client.post(URL, "x", content_type="multipart/form-data"))
 
 
-def test_an_engine_that_cannot_answer_is_an_error(client, coffee_jpeg, settings, tmp_path):
+def test_a_passing_failure_of_the_model_is_tried_again_later(client, coffee_jpeg, monkeypatch):
+    def fail(*_, **__):
+        raise engine.EngineError("The model is busy.", permanent=False)
+
+    monkeypatch.setattr(engine, "caption_photographs", fail)
+    response = predict(client, coffee_jpeg)
+    assert message(response, 503) == "The model is busy. Please try again in a minute."
+    assert response.headers["Retry-After"] == "60"
+
+
+def test_without_a_usable_model_nobody_is_told_to_try_again(
+    client, coffee_jpeg, settings, tmp_path
+):
     settings.CAPTIONER_CHECKPOINT = tmp_path / "absent"
     response = predict(client, coffee_jpeg)
-    assert "no checkpoint" in message(response, 503)
-    assert response.headers["Retry-After"] == "60"
+    text = message(response, 500)
+    assert "no checkpoint" in text
+    assert "Trying again will not help" in text
+    assert "Retry-After" not in response.headers
 
 
 def test_the_setting_asks_for_a_token(client, coffee_jpeg, settings):

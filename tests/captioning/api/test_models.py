@@ -20,4 +20,5 @@ def test_the_model_in_use_is_listed_with_its_scores(client):
 def test_without_a_checkpoint_there_is_a_problem(client, settings, tmp_path):
     settings.CAPTIONER_CHECKPOINT = tmp_path / "absent"
     response = client.get(URL)
-    assert (response.status_code, problem(response)) == (503, "model_unavailable")
+    assert (response.status_code, problem(response)) == (500, "model_unusable")
+    assert "Retry-After" not in response.headers

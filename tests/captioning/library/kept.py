@@ -17,7 +17,7 @@ def visitor():
 
 def keep(owner, content, name="photo.jpg"):
     """Keep the picture in the bytes of a file."""
-    return services.keep(owner, open_photograph(SimpleUploadedFile(name, content)))
+    return services.keep_photograph(owner, open_photograph(SimpleUploadedFile(name, content)))
 
 
 def without_files(owner, sentence, **fields):

@@ -132,7 +132,7 @@ def test_another_checkpoint_captions_anew_beside_the_former_caption(
 
 def test_nothing_is_kept_of_a_picture_that_could_not_be_captioned(coffee_jpeg, monkeypatch):
     def fail(*_, **__):
-        raise engine.EngineError("Please try again in a minute.", permanent=False)
+        raise engine.EngineError("The model is busy.", permanent=False)
 
     monkeypatch.setattr(engine, "caption_photographs", fail)
     with pytest.raises(engine.EngineError):

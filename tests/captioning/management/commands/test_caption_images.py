@@ -141,7 +141,7 @@ def test_the_beam_size_reaches_the_engine(folder, monkeypatch):
     monkeypatch.setattr(engine, "caption_photographs", record)
     run(folder / "coffee.webp", "--beam-size", "5")
     run(folder / "coffee.webp")
-    assert sizes == [5, None]
+    assert sizes == [5, engine.get_captioner().decoding.beam_size]
 
 
 @pytest.mark.parametrize(
