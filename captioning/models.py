@@ -116,13 +116,13 @@ class Picture(models.Model):
         return [self.original, self.shown, self.thumbnail]
 
     @property
-    def caption(self) -> Caption:
+    def caption(self) -> StoredCaption:
         """The caption that was last asked for."""
         return self.captions.select_related("checkpoint").latest("asked")
 
 
-class Caption(models.Model):
-    """What a model said of a picture under some settings."""
+class StoredCaption(models.Model):
+    """A caption of a picture by one checkpoint under one set of settings."""
 
     picture = models.ForeignKey(Picture, on_delete=models.CASCADE, related_name="captions")
     checkpoint = models.ForeignKey(Checkpoint, on_delete=models.PROTECT, related_name="captions")

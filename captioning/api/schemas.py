@@ -139,7 +139,7 @@ class Candidate(Schema):
     log_probability: float
 
 
-class Caption(Candidate):
+class CaptionData(Candidate):
     """What the model says of a picture."""
 
     words: list[Word]
@@ -170,7 +170,7 @@ class Result(Schema):
 
     name: str = Field(description="The name of its file.")
     id: int | None = Field(None, description="Its number in the library, if it was kept.")
-    caption: Caption | None = None
+    caption: CaptionData | None = None
     problem: Problem | None = None
 
 
@@ -198,7 +198,7 @@ class PictureWithCaption(Picture):
 
     model: str = Field(description="The model that said it.")
     settings: dict[str, Any] = Field(description="How it searched.")
-    caption: Caption
+    caption: CaptionData
 
 
 class Page(Schema):

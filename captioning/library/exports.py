@@ -15,7 +15,7 @@ from django.db.models import OuterRef, QuerySet, Subquery
 from django.utils.text import get_valid_filename
 
 from captioning.metadata import CONTAINERS, SIDECAR_SUFFIX, MetadataError, described, xmp
-from captioning.models import Caption, Picture
+from captioning.models import Picture, StoredCaption
 from pytorch.files.photographs import FORMATS
 
 COLUMNS = (
@@ -108,7 +108,7 @@ def csv_line(cells: Iterable[object]) -> str:
 
 
 def _rows(pictures: QuerySet[Picture]) -> Iterator[dict[str, Any]]:
-    last = Caption.objects.filter(picture=OuterRef("pk")).order_by("-asked")
+    last = StoredCaption.objects.filter(picture=OuterRef("pk")).order_by("-asked")
     with_model = pictures.annotate(model=Subquery(last.values("checkpoint__name")[:1]))
     for picture in with_model.iterator(ROWS_AT_A_TIME):
         values = {

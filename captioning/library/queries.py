@@ -14,7 +14,7 @@ from django.db import connection
 from django.db.models import BooleanField, QuerySet, TextField
 from django.db.models.expressions import RawSQL
 
-from captioning.models import Caption, Checkpoint, Picture
+from captioning.models import Checkpoint, Picture, StoredCaption
 
 MAX_QUERY = 200  # characters
 
@@ -96,7 +96,7 @@ def known_caption(
     pixel_hash: str, checkpoint: Checkpoint, settings: dict[str, Any]
 ) -> dict[str, Any] | None:
     """Look up a stored caption of the same pixels, checkpoint and settings, whoever owns it."""
-    known = Caption.objects.filter(
+    known = StoredCaption.objects.filter(
         picture__pixel_hash=pixel_hash, checkpoint=checkpoint, settings=settings
     )
     return known.values_list("data", flat=True).first()

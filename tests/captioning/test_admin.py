@@ -3,7 +3,7 @@
 import pytest
 
 from captioning.library import services
-from captioning.models import Caption, Checkpoint, Owner, Picture
+from captioning.models import Checkpoint, Owner, Picture, StoredCaption
 from tests.captioning.library.kept import keep, kept_files, visitor
 from tests.captioning.pictures import decoded, encoded
 
@@ -102,7 +102,7 @@ def test_checkpoints_are_counted_and_stay(admin_client, picture, corrected):
     assert checkpoint.hash in admin_client.get(f"{address}change/").text
     assert admin_client.post(f"{address}change/", {"name": "x"}).status_code == 403
     assert admin_client.post(f"{address}delete/", {"post": "yes"}).status_code == 403
-    assert Caption.objects.count() == 2
+    assert StoredCaption.objects.count() == 2
 
 
 @pytest.mark.parametrize("model", ["picture", "owner", "checkpoint"])

@@ -5,7 +5,7 @@ from PIL import Image
 from captioning import engine
 from captioning.caption_data import caption_data
 from captioning.engine import EngineError
-from captioning.models import Caption, Picture
+from captioning.models import Picture, StoredCaption
 from tests.captioning.api.calls import CAPTIONS, problem, program_of, send, send_json
 from tests.captioning.library.kept import kept_files
 from tests.captioning.pictures import PDF, decoded, difference, encoded
@@ -64,7 +64,7 @@ def test_the_options_are_those_of_the_page(program, arrived, coffee_jpeg, sendin
 @pytest.mark.parametrize("sending", [send, send_json])
 def test_words_are_drawn_by_chance_with_the_pages_defaults(program, coffee_jpeg, sending):
     sending(program, coffee_jpeg, creative=True)
-    asked = Caption.objects.get().settings
+    asked = StoredCaption.objects.get().settings
     assert (asked["top_p"], asked["sampling_seed"]) == (0.9, 0)
 
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from captioning import engine
 from captioning.library import services
-from captioning.models import Caption, Checkpoint, Picture
+from captioning.models import Checkpoint, Picture, StoredCaption
 from pytorch.files.photographs import open_photograph
 from tests.captioning.library.kept import keep, kept_files, visitor
 from tests.captioning.pictures import decoded, difference, encoded, photograph_of
@@ -115,7 +115,7 @@ def test_the_same_pixels_are_computed_once_whoever_asks(computations, coffee_jpe
     keep(second.owner, coffee_jpeg)
     assert len(computations) == 1
     assert second.caption.data == first.caption.data
-    assert Caption.objects.count() == 2
+    assert StoredCaption.objects.count() == 2
 
 
 def test_another_checkpoint_captions_anew_beside_the_former_caption(
@@ -206,7 +206,7 @@ def test_a_deleted_picture_leaves_no_rows_and_no_files(picture, django_capture_o
     with django_capture_on_commit_callbacks(execute=True):
         services.delete(picture)
     assert not Picture.objects.exists()
-    assert not Caption.objects.exists()
+    assert not StoredCaption.objects.exists()
     assert kept_files() == []
 
 
