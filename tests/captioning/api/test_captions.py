@@ -87,7 +87,7 @@ def test_each_of_several_photographs_has_its_own_result(program, coffee_jpeg):
 @pytest.mark.parametrize(
     ("content", "code", "words"),
     [
-        (PDF, "photograph_unsupported_format", "file of the PDF format"),
+        (PDF, "photograph_unsupported_format", "PDF files are not accepted"),
         (b"broken", "photograph_unreadable", "not a picture that can be read"),
         (b"", "photograph_empty", "empty"),
     ],
