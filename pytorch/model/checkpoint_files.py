@@ -158,9 +158,9 @@ def write_config(directory: Path, config: Mapping[str, Any]) -> None:
 
 @contextmanager
 def new_checkpoint(target: Path) -> Iterator[Path]:
-    """A folder to fill, which replaces the checkpoint at `target` when the block ends.
+    """Make a folder to fill, which replaces the checkpoint at `target` when the block ends.
 
-    After an exception `target` is as it was.
+    After an exception `target` is unchanged.
 
     Raises:
         CheckpointError: `target` holds something other than a checkpoint, or the files cannot be

@@ -62,8 +62,8 @@ class Step(NamedTuple):
 class Decoder(nn.Module):
     """An LSTM that predicts the next word of a caption.
 
-    It predicts an embedding, whose products with all word embeddings are the logits. `forward`
-    reads whole captions for training; `prepare`, `start` and `step` read them word by word.
+    It predicts a vector of the size of an embedding, which the output weights turn into logits.
+    `forward` reads whole captions for training; `prepare`, `start` and `step` read word by word.
 
     Args:
         config: Options.

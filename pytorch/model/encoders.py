@@ -272,8 +272,8 @@ class Encoder(nn.Module):
     def load_file(self, path: Path) -> None:
         """Load weights from a safetensors file or a PyTorch state dict.
 
-        The names may be those of the published files, whose classifier is ignored, or those of
-        `trunk.state_dict()`.
+        Tensors may have the names of the published files or those of `trunk.state_dict()`. A
+        classifier's weights are ignored.
 
         Raises:
             EncoderError: The file cannot be read or does not fit; the message names the first

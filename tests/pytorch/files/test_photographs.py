@@ -164,7 +164,7 @@ def test_the_first_picture_of_a_multi_picture_jpeg_is_read(coffee):
 
 
 def as_sensor_saw(upright, orientation):
-    """What a camera stores when its EXIF says `orientation` of the upright picture."""
+    """Turn an upright picture into what a camera stores with this EXIF orientation."""
     undo = {
         2: Image.Transpose.FLIP_LEFT_RIGHT,
         3: Image.Transpose.ROTATE_180,

@@ -96,7 +96,7 @@ def test_a_place_below_a_file_is_refused(tmp_path):
 
 
 def test_a_file_that_cannot_be_read_is_named(checkpoint):
-    # Reading another process's memory at address 0 is an input/output error, even for root.
+    # Reading a process's memory at address 0 is an input/output error, even for root.
     path = checkpoint / "weights.safetensors"
     path.unlink()
     path.symlink_to("/proc/self/mem")
@@ -112,7 +112,7 @@ def test_a_configuration_that_cannot_be_read_is_named(checkpoint):
         verify_files(checkpoint)
 
 
-def test_a_full_disk_is_told_with_the_name_of_the_checkpoint(checkpoint):
+def test_the_error_of_a_full_disk_names_the_checkpoint(checkpoint):
     former = (checkpoint / "config.json").read_bytes()
 
     def write():

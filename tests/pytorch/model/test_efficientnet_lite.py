@@ -43,7 +43,7 @@ def test_it_agrees_with_an_independent_implementation(variant, sides):
     torch.testing.assert_close(features, expected, atol=1e-4, rtol=0)
 
 
-@settings(deadline=None)  # the first convolution sets PyTorch up
+@settings(deadline=None)  # the first convolution initialises PyTorch
 @given(
     size=st.integers(1, 40),
     kernel=st.sampled_from([1, 3, 5]),

@@ -13,7 +13,7 @@ from tests.published import published_file
 
 @pytest.fixture(scope="module")
 def published():
-    """The tensors of a published file, whose names are not the encoder's."""
+    """The tensors of a published file, under names that differ from the encoder's."""
     return torch.load(published_file("efficientnet_lite2"), weights_only=True)
 
 
@@ -29,7 +29,7 @@ def own_tensors(encoder):
 
 @pytest.fixture
 def load(tmp_path):
-    """Fills an encoder from a file that holds these tensors."""
+    """Load an encoder from a file with these tensors."""
 
     def load(tensors, *, name="efficientnet_lite2"):
         path = tmp_path / "weights.pth"
@@ -126,13 +126,13 @@ def test_a_file_without_named_tensors_is_refused(tmp_path, content):
 
 @pytest.fixture
 def download_folder(monkeypatch, tmp_path):
-    """Where downloads are kept, on a machine without a network."""
+    """The cache of downloads, on a machine without a network."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    # urllib remembers the proxies of its first request: neither those from before, nor these after.
+    # urllib remembers the proxies of its first request. Forget earlier ones now, and these later.
     monkeypatch.setattr(urllib.request, "_opener", None)
     folder = tmp_path / "hub" / "checkpoints"
     folder.mkdir(parents=True)

@@ -18,7 +18,7 @@ from tests.published import published_file
 LITE2_FILE_HASH = "49dd51a79803612ab51dc1afce28db28e69821dfef97e732006fa6fee9d55ada"
 TORCHVISION = ["resnet101", "resnet152", "resnet50", "vgg16", "inception_v3"]
 EFFICIENTNET_LITE = ["efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"]
-# What torchvision sets where it builds a network for its published weights.
+# Options that torchvision sets when it builds a network for its published weights.
 WITH_WEIGHTS = {"inception_v3": {"transform_input": True, "init_weights": False}}
 # The smallest image that every encoder takes, rounded up.
 SIDE = 96
@@ -26,7 +26,7 @@ CATS = range(281, 286)  # ImageNet's classes of domestic cats
 
 
 def save(tensors, path):
-    """Writes what the suffix says; a safetensors file holds the tensors in another order."""
+    """Save tensors in the format of the suffix; safetensors changes their order."""
     write = safetensors.torch.save_file if path.suffix == ".safetensors" else torch.save
     write({name: tensor.contiguous() for name, tensor in tensors.items()}, path)
 
@@ -118,9 +118,9 @@ def test_pretrained_weights_recognise_a_cat(name):
 
 
 def whole_network(encoder):
-    """torchvision's network as it is with published weights, but with those of the encoder.
+    """Build torchvision's network as for its published weights, with those of the encoder.
 
-    The classifier, whose output is not looked at, has no memory.
+    No memory is allocated for the classifier, since its output is not used.
     """
     with torch.device("meta"):
         network = get_model(encoder.name, weights=None, **WITH_WEIGHTS.get(encoder.name, {}))
@@ -130,7 +130,7 @@ def whole_network(encoder):
 
 
 def feature_map(network, images):
-    """What torchvision's network hands to its pooling."""
+    """Return the feature map that torchvision's network passes to its pooling."""
     seen = []
 
     def keep(_module, inputs):
@@ -272,13 +272,13 @@ def test_an_encoder_loads_its_own_weights_from_a_file(encoder, tmp_path, suffix)
 
 @pytest.fixture
 def trainable():
-    """A small encoder; of its layers with weights, the last two are 19 and 20."""
+    """A small encoder. The last two of its layers with weights are 19 and 20."""
     torch.manual_seed(1)
     return tiny.random_encoder("efficientnet_lite0", grid_size=1)
 
 
 def train_one_step(encoder):
-    """A step on features of noise, with a learning rate for which every weight changes."""
+    """Train on noise, with a learning rate that changes every weight."""
     optimizer = torch.optim.AdamW([{"params": encoder.trainable_parameters(), "lr": 0.1}])
     encoder.train()
     encoder(torch.randn(2, 3, SIDE, SIDE)).square().sum().backward()

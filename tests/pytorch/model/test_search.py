@@ -20,12 +20,12 @@ def regions(seed: int, images: int = 4):
 
 
 def trimmed(words):
-    """Word numbers up to `<end>` or padding, so that padding to the longest does not count."""
+    """Return word numbers without the padding to the longest caption."""
     return [word for word in words.tolist() if word != PAD]
 
 
 def greedy(decoder, images, max_words):
-    """The plainest search, written apart from the one that is tested."""
+    """Search greedily, independently of the code under test."""
     captions = []
     for image in images.split(1):
         memory = decoder.prepare(image)
@@ -39,7 +39,7 @@ def greedy(decoder, images, max_words):
 
 
 def log_probability(decoder, image, caption):
-    """Total log-probability of a caption, by teacher forcing."""
+    """Compute the total log-probability of a caption by teacher forcing."""
     words = torch.tensor([[Vocabulary.start, *caption]])
     logits, _ = decoder(image, words[:, :-1])
     return sum(
@@ -222,7 +222,7 @@ class TestNucleusSampling:
     def test_the_nucleus_holds_only_words_that_may_come_next(self):
         decoder = tiny_decoder()
         with torch.no_grad():
-            decoder.bias[4] = 12  # nearly always the first word, which may then not come again
+            decoder.bias[4] = 12  # nearly always the first word, and then forbidden
             decoder.bias[5] = 6
         config = DecodingConfig(beam_size=50, max_words=2, top_p=0.3, no_repeat_ngram=1)
         assert {
