@@ -1,13 +1,13 @@
 """Region features on disk, in blocks with checksums.
 
-Damage is noticed when the features are read, and a computation that was stopped continues after
-the last whole block. There are three files:
+Damage is noticed when the features are read, and a computation that was stopped continues after the
+last whole block. There are three files:
 
     NAME.npy       the finished array (N, R, C) in NumPy's format
     NAME.npy.part  the array while it is being computed
     NAME.jsonl     the journal: a line that says what the array holds, then a line for each block
 
-While NAME.npy exists, the journal is complete. The process that computes holds a lock on it.
+The journal of a NAME.npy is complete. The process that computes an array locks its journal.
 
 Axes: N images, B images of a batch, R regions, C channels.
 """
@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import takewhile
 from pathlib import Path
 from typing import BinaryIO
 
@@ -33,7 +34,7 @@ from tqdm import tqdm
 from pytorch.data.images import DatasetError
 from pytorch.files.atomic import move_into_place
 
-# Images whose features share a checksum. A computation that is killed loses at most so many.
+# How many images share a checksum, and at most how many a computation loses when it is killed.
 BLOCK_SIZE = 64
 
 FeatureArray = npt.NDArray[np.float16]
@@ -47,7 +48,7 @@ class FeatureCacheError(DatasetError):
 
 @dataclass(frozen=True)
 class _Block:
-    """A block as the journal has it.
+    """A block's line in the journal.
 
     Attributes:
         checksum: CRC-32 of the block's bytes, followed by `unreadable` as JSON.
@@ -80,18 +81,18 @@ class StoredFeatures:
 
 
 class FeatureFile:
-    """The features of certain images by a certain encoder.
+    """The features that one encoder gives to a list of images, in files.
 
     Attributes:
         path: NAME.npy.
     """
 
     def __init__(self, path: Path, key: str, names: Sequence[str], shape: tuple[int, int]) -> None:
-        """Nothing is read or written yet.
+        """Name the files; nothing is read or written yet.
 
         Args:
             path: NAME.npy.
-            key: A hash of all that the features depend on.
+            key: A hash of everything that the features depend on.
             names: The N images.
             shape: R and C.
         """
@@ -138,7 +139,7 @@ class FeatureFile:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Wait until no other process computes this array, and keep others from it.
+        """Wait until no other process is computing this array, then keep others from doing so.
 
         Raises:
             OSError: The folder cannot be written.
@@ -147,7 +148,7 @@ class FeatureFile:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                logger.warning(f"Waiting for another process that computes {self.path}.")
+                logger.warning(f"Waiting for another process that is computing {self.path}.")
                 fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
@@ -158,16 +159,18 @@ class FeatureFile:
         *,
         is_readable: Callable[[str], bool],
     ) -> None:
-        """Compute the array, from where an earlier computation was stopped; needs the lock.
+        """Compute the array, or the rest of it if a computation was stopped. Call under the lock.
 
         Args:
-            features_from: Gives the features from the image at this place on, in batches
-                (B, R, C), none of which reaches over the end of a block.
-            unreadable: Names of images and reasons; filled in while the batches are computed.
+            features_from: Computes the features from a given image on, in batches (B, R, C). No
+                batch extends beyond the end of a block.
+            unreadable: Names of unreadable images and reasons. It may grow while the batches are
+                computed.
             is_readable: Whether an image that could not be read earlier can be read now.
 
         Raises:
-            FeatureCacheError: The disk is full, for example. What is whole is kept.
+            FeatureCacheError: A file cannot be written, for example because the disk is full. The
+                whole blocks are kept.
         """
         try:
             self.path.unlink(missing_ok=True)
@@ -178,32 +181,29 @@ class FeatureFile:
             move_into_place(self._part, self.path)
         except OSError as error:
             raise FeatureCacheError(
-                f"{self._part} cannot be written ({error.strerror}). When that is mended, run the "
-                "command again: it continues after what is computed already."
+                f"{self._part} cannot be written ({error.strerror}). Once that is fixed, run the "
+                "command again: it continues where it stopped."
             ) from error
 
     def discard(self) -> None:
-        """Delete an unfinished array, with its journal."""
+        """Delete an unfinished array and its journal."""
         self._part.unlink(missing_ok=True)
         self._journal.unlink(missing_ok=True)
 
     def _keep_whole_blocks(
         self, part: BinaryIO, journal: BinaryIO, is_readable: Callable[[str], bool]
     ) -> int:
-        """Cut both files after the blocks that need not be computed again.
+        """Cut both files after the last block that need not be computed again.
 
         Returns:
-            How many images these blocks hold.
+            The number of images in the blocks that are kept.
         """
         blocks = self._blocks_in(journal.read())
         if part.read(len(self._header)) == self._header:
             blocks = blocks[: self._count_whole(part, blocks)]
         else:
             blocks = []
-        for number, block in enumerate(blocks):
-            if any(is_readable(name) for name in block.unreadable):
-                blocks = blocks[:number]
-                break
+        blocks = list(takewhile(lambda block: not any(map(is_readable, block.unreadable)), blocks))
         done = min(len(blocks) * BLOCK_SIZE, len(self._names))
         _cut(journal, self._title, len(self._title) + sum(len(block.line()) for block in blocks))
         _cut(part, self._header, len(self._header) + done * self._image_size)
@@ -217,7 +217,7 @@ class FeatureFile:
         part: BinaryIO,
         journal: BinaryIO,
     ) -> None:
-        """Write batches after the first `done` images, and a line for every block."""
+        """Write the batches that follow the first `done` images, and a line for each block."""
         checksum, start = 0, done
         for batch in batches:
             content = batch.astype("<f2").tobytes()
@@ -225,7 +225,7 @@ class FeatureFile:
             checksum = zlib.crc32(content, checksum)
             done += len(batch)
             if done % BLOCK_SIZE == 0 or done == len(self._names):
-                # The journal last: it never lists what is not written.
+                # The journal last, so that it lists only what has been written.
                 part.flush()
                 names = self._names[start:done]
                 lost = {name: unreadable[name] for name in names if name in unreadable}
@@ -234,7 +234,7 @@ class FeatureFile:
                 checksum, start = 0, done
 
     def _blocks_in(self, content: bytes) -> list[_Block]:
-        """The blocks in a journal, as far as it belongs to this array and is not cut short."""
+        """The blocks in a journal of this array, up to the first damaged or incomplete line."""
         title, *lines = content.splitlines(keepends=True) or [b""]
         blocks: list[_Block] = []
         for line in lines if title == self._title else []:
@@ -251,7 +251,10 @@ class FeatureFile:
     def _count_whole(
         self, file: BinaryIO, blocks: Sequence[_Block], *, progress: bool = False
     ) -> int:
-        """How many blocks, from the first on, match their checksums; `file` is after its header."""
+        """Count the blocks before the first that does not match its checksum.
+
+        Reading starts at the current position of `file`, which is after the header.
+        """
         with tqdm(
             total=len(self._names), desc="checking features", unit="img", disable=not progress
         ) as bar:
@@ -264,7 +267,7 @@ class FeatureFile:
         return len(blocks)
 
     def _images_of(self, block: int) -> range:
-        """The places of a block's images."""
+        """The places of the images in the block of this number."""
         return range(len(self._names))[block * BLOCK_SIZE : (block + 1) * BLOCK_SIZE]
 
 
@@ -276,12 +279,12 @@ def _npy_header(shape: tuple[int, ...]) -> bytes:
 
 
 def _open_to_update(path: Path) -> BinaryIO:
-    """A file to read and change, which is made if it does not exist."""
+    """Open a file to read and change it; create it if it does not exist."""
     return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+b")
 
 
 def _cut(file: BinaryIO, beginning: bytes, size: int) -> None:
-    """Cut the file to this size, put its beginning right, and go to its end."""
+    """Cut the file to this size, write its beginning, and go to its end."""
     file.truncate(size)
     file.seek(0)
     file.write(beginning)

@@ -17,7 +17,7 @@ def some(split, count):
     return {f"{split}-{number}.jpg": "missing" for number in range(count)}
 
 
-def test_nothing_is_left_out_where_all_can_be_used(tmp_path):
+def test_nothing_is_left_out_if_everything_can_be_used(tmp_path):
     whole = dataset(tmp_path)
     assert whole.leave_out({}).splits == whole.splits
     assert whole.leave_out({}).skipped == {"train": {}, "dev": {}}
@@ -42,13 +42,13 @@ def test_more_than_one_percent_of_a_split_stops_unless_allowed(tmp_path, split, 
     assert len(smaller.skipped[split]) == count
 
 
-def test_images_left_out_before_count_as_well(tmp_path):
+def test_images_left_out_earlier_count_as_well(tmp_path):
     smaller = dataset(tmp_path).leave_out({"train-0.jpg": "missing", "train-1.jpg": "missing"})
     with pytest.raises(DatasetError, match=r"3 cannot be used: .* train-9\.jpg \(unreadable\)"):
         smaller.leave_out({"train-9.jpg": "unreadable"})
 
 
-def test_a_split_with_nothing_left_is_no_longer_there_and_asking_for_it_says_why(tmp_path):
+def test_a_split_with_no_images_left_is_removed_and_asking_for_it_says_why(tmp_path):
     smaller = dataset(tmp_path, allow_missing=True).leave_out(some("dev", 100))
     with pytest.raises(DatasetError, match="images of the dev split, 100 cannot be used: dev-0"):
         smaller.split("dev")
@@ -81,7 +81,7 @@ def test_empty_captions_are_dropped_and_their_number_is_told(tmp_path):
     assert kept.leave_out({}).empty_captions == {"train": 3}
 
 
-def test_a_mirrored_example_keeps_the_captions_that_have_no_sides():
+def test_a_mirrored_example_loses_the_captions_that_say_left_or_right():
     example = Example(
         "dog.jpg",
         (

@@ -9,7 +9,7 @@ from pytorch.data.published_archives import PUBLICATIONS
 from tests.colours import write_colours
 
 
-def test_an_unknown_data_set_is_refused_with_those_there_are(tmp_path):
+def test_an_error_about_an_unknown_data_set_lists_the_known_ones(tmp_path):
     with pytest.raises(DatasetError, match="'flickr9k'; choose one of: flickr8k, flickr30k"):
         load_dataset("flickr9k", tmp_path)
 
@@ -21,7 +21,7 @@ def test_an_image_in_two_splits_is_refused(tmp_path):
         load_dataset("flickr8k", root)
 
 
-def test_missing_images_are_refused_with_the_first_of_them(tmp_path):
+def test_an_error_about_missing_images_names_the_first(tmp_path):
     root = write_colours(tmp_path / "colours")
     (root / "Flickr8k_Dataset" / "dev-red-0.jpg").unlink()
     with pytest.raises(DatasetError) as failure:
@@ -31,7 +31,7 @@ def test_missing_images_are_refused_with_the_first_of_them(tmp_path):
     assert "--allow-missing" in sentence
 
 
-def test_missing_images_are_left_out_where_that_is_allowed(tmp_path):
+def test_missing_images_are_left_out_if_that_is_allowed(tmp_path):
     root = write_colours(tmp_path / "colours")
     (root / "Flickr8k_Dataset" / "dev-red-0.jpg").unlink()
     dataset = load_dataset("flickr8k", root, allow_missing=True)
@@ -60,7 +60,7 @@ def test_an_image_without_a_caption_left_cannot_be_used(tmp_path):
         assert len(dataset.image_names("dev")) == 4
 
 
-def test_dropped_captions_are_told_once_for_each_split(tmp_path, caplog):
+def test_a_warning_for_each_split_counts_the_dropped_captions(tmp_path, caplog):
     root = write_colours(tmp_path / "colours")
     blank(root, "dev-red-0.jpg#1", "train-red-0.jpg#1", "train-red-1.jpg#0")
     with caplog.at_level(logging.WARNING):
@@ -71,7 +71,7 @@ def test_dropped_captions_are_told_once_for_each_split(tmp_path, caplog):
     ]
 
 
-def test_a_split_of_shapes_is_the_same_alone():
+def test_a_split_of_shapes_is_the_same_when_read_alone():
     whole = load_dataset("shapes", Path())
     alone = load_dataset("shapes", Path(), splits=["dev"], images=False)
     assert alone.splits == {"dev": whole.split("dev")}
@@ -79,7 +79,7 @@ def test_a_split_of_shapes_is_the_same_alone():
         load_dataset("shapes", Path(), splits=["val"])
 
 
-def test_without_images_none_counts_as_missing(tmp_path):
+def test_no_image_counts_as_missing_if_none_is_needed(tmp_path):
     root = write_colours(tmp_path / "colours")
     (root / "Flickr8k_Dataset" / "dev-red-0.jpg").unlink()
     dataset = load_dataset("flickr8k", root, images=False)

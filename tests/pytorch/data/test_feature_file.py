@@ -82,7 +82,7 @@ def test_what_was_written_is_read(tmp_path):
     assert files(tmp_path) == ["features.jsonl", "features.npy"]
 
 
-def test_other_inputs_do_not_find_it(tmp_path):
+def test_features_of_another_key_or_shape_are_not_found(tmp_path):
     computation = Computation(10, tmp_path)
     computation.run()
     names = computation.names
@@ -112,7 +112,7 @@ def test_the_error_names_the_file_and_the_images_and_says_what_to_do(tmp_path):
     name=st.sampled_from(["features.npy", "features.jsonl"]),
     place=st.floats(0, 1, exclude_max=True),
 )
-def test_wherever_a_byte_is_damaged_nothing_wrong_is_read(count, name, place):
+def test_no_damaged_byte_goes_unnoticed(count, name, place):
     with tempfile.TemporaryDirectory() as folder:
         computation = Computation(count, Path(folder), unreadable=range(0, count, 50))
         computation.run()
@@ -134,7 +134,9 @@ def test_wherever_a_byte_is_damaged_nothing_wrong_is_read(count, name, place):
     damaged=st.sampled_from([None, "features.npy.part", "features.jsonl"]),
     torn=st.integers(0, 200),
 )
-def test_a_resumed_computation_gives_the_bytes_of_an_uninterrupted_one(count, data, damaged, torn):
+def test_a_resumed_computation_writes_the_same_bytes_as_an_uninterrupted_one(
+    count, data, damaged, torn
+):
     kills = data.draw(st.lists(st.integers(0, count - 1), max_size=4).map(sorted))
     place = data.draw(st.floats(0, 1, exclude_max=True))
     with tempfile.TemporaryDirectory() as whole, tempfile.TemporaryDirectory() as folder:
@@ -154,7 +156,7 @@ def test_a_resumed_computation_gives_the_bytes_of_an_uninterrupted_one(count, da
             assert computation.starts == [0, *expected]
 
 
-def test_a_journal_that_was_cut_within_a_line_goes_on_before_it(tmp_path):
+def test_a_computation_resumes_before_an_incomplete_line_of_the_journal(tmp_path):
     computation = Computation(3 * BLOCK_SIZE, tmp_path)
     computation.stop(2 * BLOCK_SIZE)
     journal = tmp_path / "features.jsonl"
@@ -182,7 +184,7 @@ def test_a_reader_keeps_what_it_has_while_the_file_is_written_again(tmp_path):
     assert np.array_equal(stored.array, computation.array)
 
 
-def test_discarding_leaves_nothing(tmp_path):
+def test_discarding_deletes_both_files(tmp_path):
     computation = Computation(100, tmp_path)
     computation.stop(70)
     computation.file.discard()
@@ -240,7 +242,7 @@ def wait_for_lines(cache, count):
 
 
 @pytest.mark.slow
-def test_a_process_that_is_killed_again_and_again_ends_with_the_same_bytes(tmp_path):
+def test_a_process_that_is_killed_repeatedly_writes_the_same_bytes_in_the_end(tmp_path):
     whole, cache = tmp_path / "whole", tmp_path / "cache"
     assert finish(start(whole)) == 300
     for lines in (1, 4):
@@ -261,7 +263,7 @@ def test_of_two_processes_one_computes_and_the_other_waits(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_full_disk_is_told_with_the_path_and_what_is_whole_is_kept(tmp_path):
+def test_an_error_of_a_full_disk_names_the_path_and_the_whole_blocks_are_kept(tmp_path):
     cache = tmp_path / "cache"
     size = 200 * 1280 * 2  # of features of 200 images
     process = start(
@@ -272,6 +274,6 @@ def test_a_full_disk_is_told_with_the_path_and_what_is_whole_is_kept(tmp_path):
     assert process.returncode == 1
     sentence = errors.splitlines()[-1]
     assert f"FeatureCacheError: {part} cannot be written (File too large)" in sentence
-    assert "run the command again: it continues" in sentence
+    assert "run the command again: it continues where it stopped" in sentence
     assert finish(start(cache)) == 300 - 3 * BLOCK_SIZE
     assert len(files(cache)) == 2

@@ -73,7 +73,7 @@ def all_rows(features):
     return features.rows(range(len(features)))
 
 
-def test_rows_are_what_the_encoder_gives(encoder, folder, features_of):
+def test_rows_are_the_output_of_the_encoder(encoder, folder, features_of):
     features, _ = features_of(folder)
     store = ImageFiles([folder])
     images = torch.stack([encoder.preprocessing(store.open(name)) for name in NAMES])
@@ -146,7 +146,7 @@ def test_other_weights_are_computed_again(folder, features_of):
     assert opened == 4
 
 
-def test_another_order_is_another_entry(folder, features_of, tmp_path):
+def test_another_order_is_stored_separately(folder, features_of, tmp_path):
     forwards, _ = features_of(folder)
     backwards, opened = features_of(folder, names=NAMES[::-1])
     assert opened == 4
@@ -297,7 +297,7 @@ def test_an_image_that_becomes_readable_is_computed(folder, features_of):
     assert after.unreadable == {}
 
 
-def test_mirrored_features_are_those_of_the_image_in_a_mirror(folder, features_of, tmp_path):
+def test_mirrored_features_are_those_of_the_mirrored_image(folder, features_of, tmp_path):
     upright, _ = features_of(folder)
     mirrored, opened = features_of(folder, mirrored=True)
     assert opened == 4
@@ -310,7 +310,7 @@ def test_mirrored_features_are_those_of_the_image_in_a_mirror(folder, features_o
     assert torch.equal(all_rows(mirrored), all_rows(expected))
 
 
-def test_features_follow_others_without_a_copy(folder, features_of):
+def test_features_can_be_joined(folder, features_of):
     (folder / "cat.png").write_bytes(b"no picture")
     upright, _ = features_of(folder)
     mirrored, _ = features_of(folder, names=["coffee.png", "astronaut.png"], mirrored=True)
@@ -338,7 +338,7 @@ def test_undefined_features_are_refused(folder, features_of, tmp_path):
 
 
 @pytest.mark.parametrize("progress", [True, False])
-def test_the_progress_bar_counts_images_where_it_is_wanted(
+def test_the_progress_bar_counts_images_if_it_is_wanted(
     encoder, folder, tmp_path, capsys, progress
 ):
     store = ImageFiles([folder])

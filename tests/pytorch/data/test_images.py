@@ -27,7 +27,7 @@ def test_images_come_upright_and_in_rgb(tmp_path):
     assert store.open("printed.jpg").mode == "RGB"
 
 
-def test_a_name_that_is_not_there_is_named(tmp_path):
+def test_an_error_about_a_missing_image_names_it(tmp_path):
     (tmp_path / "secret.jpg").write_bytes(b"")
     folder = tmp_path / "images"
     folder.mkdir()
@@ -76,7 +76,7 @@ def test_an_image_damaged_within_a_zip_is_named(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["zip", "folder"])
-def test_the_fingerprint_changes_with_the_image_alone(tmp_path, kind):
+def test_the_fingerprint_changes_only_with_the_image(tmp_path, kind):
     source = tmp_path / "images.zip" if kind == "zip" else tmp_path / "images"
     write = write_zip if kind == "zip" else write_folder
     files = jpegs()

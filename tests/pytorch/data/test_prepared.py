@@ -51,14 +51,14 @@ def test_examples_and_features_are_of_the_same_images(data_of):
     assert tuple(example.image for example in data.examples) == data.features.names
 
 
-def test_an_unreadable_image_stops_where_it_is_more_than_one_percent(data_of, root):
+def test_unreadable_images_stop_it_if_they_are_more_than_one_percent(data_of, root):
     (root / "Flickr8k_Dataset" / "train-red-0.jpg").write_bytes(b"no picture")
     with pytest.raises(DatasetError) as failure:
         data_of()
     assert "1 cannot be used: train-red-0.jpg (The image train-red-0.jpg in" in str(failure.value)
 
 
-def test_an_unreadable_image_is_left_out_with_a_warning_where_allowed(data_of, root, caplog):
+def test_unreadable_images_are_left_out_with_a_warning_if_that_is_allowed(data_of, root, caplog):
     (root / "Flickr8k_Dataset" / "train-red-0.jpg").write_bytes(b"no picture")
     (root / "Flickr8k_Dataset" / "train-blue-0.jpg").unlink()
     with caplog.at_level(logging.WARNING):
@@ -72,7 +72,7 @@ def test_an_unreadable_image_is_left_out_with_a_warning_where_allowed(data_of, r
     assert "train-blue-0.jpg (missing)" in record.message
 
 
-def test_a_split_of_unreadable_images_alone_is_no_split(data_of, root):
+def test_a_split_with_only_unreadable_images_is_refused(data_of, root):
     for path in (root / "Flickr8k_Dataset").glob("dev-*"):
         path.write_bytes(b"no picture")
     with pytest.raises(DatasetError, match="images of the dev split, 4 cannot be used"):
@@ -107,7 +107,7 @@ def test_dev_is_not_flipped(prepared_of):
     assert (len(splits["train"].examples), len(splits["dev"].examples)) == (16, 4)
 
 
-def test_flipped_examples_follow_with_the_features_of_mirrored_images(data_of, root):
+def test_mirrored_examples_follow_with_the_features_of_mirrored_images(data_of, root):
     path = root / "Flickr8k_Dataset" / "train-red-0.jpg"
     picture = Image.open(path)
     picture.paste("white", (0, 0, 20, 40))
@@ -137,13 +137,13 @@ def test_flipped_examples_follow_with_the_features_of_mirrored_images(data_of, r
     assert distance < 0.3 * (both.features.rows([0]) - expected).norm()
 
 
-def test_flipping_without_a_caption_that_may_be_flipped_changes_nothing(data_of, root):
+def test_flipping_changes_nothing_if_every_caption_says_left_or_right(data_of, root):
     captions = (root / "Flickr8k.token.txt").read_text()
     (root / "Flickr8k.token.txt").write_text(captions.replace("\t", "\tLeft : "))
     assert len(data_of(flip=True).examples) == 8
 
 
-def test_pixels_are_of_the_examples_and_mirrored_where_they_are(data_of, encoder, root):
+def test_pixels_are_those_of_the_examples_mirrored_or_not(data_of, encoder, root):
     path = root / "Flickr8k_Dataset" / "train-red-0.jpg"
     picture = Image.open(path)
     picture.paste("white", (0, 0, 20, 40))
@@ -161,7 +161,7 @@ def test_pixels_are_of_the_examples_and_mirrored_where_they_are(data_of, encoder
 
 
 @pytest.mark.parametrize("cached", [True, False])
-def test_encoded_by_the_same_encoder_it_has_the_same_features(data_of, encoder, cached):
+def test_the_same_encoder_gives_the_same_features_again(data_of, encoder, cached):
     data = data_of(flip=True)
     again = data.encoded_by(encoder, cached=cached, device=torch.device("cpu"))
     assert again.examples == data.examples
@@ -169,7 +169,7 @@ def test_encoded_by_the_same_encoder_it_has_the_same_features(data_of, encoder, 
     assert torch.equal(again.features.rows(range(16)), data.features.rows(range(16)))
 
 
-def test_only_features_to_be_cached_are_written_to_disk(data_of, tmp_path):
+def test_features_are_written_to_disk_only_if_they_are_to_be_cached(data_of, tmp_path):
     data, other = data_of(), Encoder("efficientnet_lite0", grid_size=2)
     other.preprocessing = Preprocessing(size=64, mean=HALF, std=HALF, interpolation="bilinear")
     data.encoded_by(other, cached=False, device=torch.device("cpu"))

@@ -90,7 +90,7 @@ def test_the_same_data_set_is_drawn_every_time(dataset, tmp_path):
     assert len(set(fingerprints)) == len(names)
 
 
-def test_pictures_are_rgb_and_of_scenes_of_the_data_set_alone(dataset):
+def test_pictures_are_rgb_and_only_scenes_of_the_data_set_have_one(dataset):
     name = dataset.split("test")[0].image
     assert name in dataset.images
     assert dataset.images.open(name).mode == "RGB"

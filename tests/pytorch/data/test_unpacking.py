@@ -41,13 +41,13 @@ def test_files_are_unpacked_with_their_folders(tmp_path, folder):
     assert len(everything_in(folder)) == 4
 
 
-def test_only_what_matches_is_unpacked(tmp_path, folder):
+def test_only_matching_files_are_unpacked(tmp_path, folder):
     members = {"annotations/captions_a.json": b"1", "annotations/other.json": b"2", "x.json": b"3"}
     unpack(write_zip(tmp_path / "a.zip", members), folder, "annotations/captions_*.json")
     assert everything_in(folder) == ["annotations", "annotations/captions_a.json"]
 
 
-def test_nothing_that_matches_is_told(tmp_path, folder):
+def test_an_archive_without_matching_files_is_refused(tmp_path, folder):
     with pytest.raises(UnpackError, match=r"There is no \*\.json in .*a\.zip"):
         unpack(write_zip(tmp_path / "a.zip", {"a.txt": b""}), folder, "*.json")
 
@@ -73,14 +73,14 @@ def test_an_older_file_is_replaced(tmp_path, folder):
     ],
     ids=str,
 )
-def test_no_path_escapes_and_nothing_at_all_is_written(tmp_path, folder, name):
+def test_no_path_escapes_and_nothing_is_written(tmp_path, folder, name):
     archive = write_zip(tmp_path / "a.zip", {"harmless.txt": b"", name: b"/etc/passwd"})
     with pytest.raises(UnpackError, match="do not trust this archive"):
         unpack(archive, folder)
     assert everything_in(folder.parent) == ["folder"]
 
 
-def test_a_folder_that_is_a_link_to_elsewhere_is_not_written_through(tmp_path, folder):
+def test_nothing_is_written_through_a_folder_that_is_a_link(tmp_path, folder):
     (tmp_path / "elsewhere").mkdir()
     (folder / "texts").symlink_to(tmp_path / "elsewhere")
     archive = write_zip(tmp_path / "a.zip", {"texts/a.txt": b"1"})
@@ -97,7 +97,9 @@ def test_a_file_that_is_a_link_is_replaced_and_not_followed(tmp_path, folder):
     assert (folder / "a.txt").read_text() == "new"
 
 
-def test_more_than_the_disk_holds_is_refused_first(tmp_path, folder, monkeypatch):
+def test_too_little_room_on_the_disk_is_noticed_before_anything_is_written(
+    tmp_path, folder, monkeypatch
+):
     archive = write_zip(tmp_path / "a.zip", {"a.txt": bytes(1000), "b.txt": bytes(1000)})
     usage = shutil.disk_usage(folder)._replace(free=1999)
     monkeypatch.setattr(unpacking.shutil, "disk_usage", lambda path: usage)
@@ -106,7 +108,7 @@ def test_more_than_the_disk_holds_is_refused_first(tmp_path, folder, monkeypatch
     assert everything_in(folder) == []
 
 
-def test_a_member_with_more_than_it_declares_is_cut_and_refused(tmp_path, folder):
+def test_a_member_larger_than_declared_is_refused(tmp_path, folder):
     archive = write_zip(tmp_path / "a.zip", {"bomb.txt": bytes(1_000_000)})
     declared = (1_000_000).to_bytes(4, "little")
     content = archive.read_bytes()
@@ -118,7 +120,7 @@ def test_a_member_with_more_than_it_declares_is_cut_and_refused(tmp_path, folder
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "text"])
-def test_a_damaged_file_is_told(tmp_path, folder, damage):
+def test_a_damaged_archive_is_refused(tmp_path, folder, damage):
     archive = write_zip(tmp_path / "a.zip", {"a.txt": bytes(range(256)) * 10})
     content = archive.read_bytes()
     middle = len(content) // 4

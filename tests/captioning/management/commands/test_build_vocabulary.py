@@ -30,7 +30,7 @@ def build(*arguments):
     return stdout.getvalue()
 
 
-def test_the_report_tells_size_coverage_and_the_rarest_words(root):
+def test_the_report_gives_size_coverage_and_the_rarest_words(root):
     # In train each of 8 images has: a x2, square x2, is x2, that, it, all, here, its colour x3.
     assert build("--min-count", 7) == (
         "7 words occur at least 7 times in the 24 captions of the train split. With 4 special "
@@ -43,7 +43,7 @@ def test_the_report_tells_size_coverage_and_the_rarest_words(root):
     )
 
 
-def test_words_of_dev_do_not_come_in(root, base_dir):
+def test_words_of_dev_do_not_enter_the_vocabulary(root, base_dir):
     build("--min-count", 1, "--output", base_dir / "words.json")
     words = json.loads((base_dir / "words.json").read_text())
     assert words[:4] == list(SPECIAL_TOKENS)
@@ -51,13 +51,13 @@ def test_words_of_dev_do_not_come_in(root, base_dir):
     assert "zebras" not in words
 
 
-def test_without_dev_there_is_no_coverage_of_it(root):
+def test_without_a_dev_split_no_coverage_is_reported(root):
     for path in (root / "Flickr8k_Dataset").glob("dev-*"):
         path.unlink()
     assert "There is no dev split" in build("--allow-missing")
 
 
-def test_the_ten_rarest_words_are_told_at_most(root):
+def test_at_most_ten_rarest_words_are_listed(root):
     rarest = build("--min-count", 1).splitlines()[-1]
     assert rarest.count("(") == 10
     assert rarest.endswith("blue (6), green (6), red (6), yellow (6)")
@@ -70,11 +70,13 @@ def test_a_count_out_of_range_is_refused(root, count):
 
 
 def test_a_count_that_no_word_reaches_is_refused(root):
-    with pytest.raises(CommandError, match=r"No word occurs at least 100 times .* one occurs 16 times"):
+    with pytest.raises(
+        CommandError, match=r"No word occurs at least 100 times .* one occurs 16 times"
+    ):
         build("--min-count", 100)
 
 
-def test_a_file_that_cannot_be_written_is_told_before_the_work(base_dir):
+def test_a_file_that_cannot_be_written_is_refused_before_the_work(base_dir):
     with pytest.raises(CommandError, match=r"--output .*words\.json cannot be written"):
         build("--output", base_dir / "nowhere" / "words.json")
 

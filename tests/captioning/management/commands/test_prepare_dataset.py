@@ -86,19 +86,19 @@ def test_a_second_run_downloads_nothing(server, base_dir):
     assert server.requests == []
 
 
-def test_what_cannot_be_downloaded_is_a_sentence(server):
+def test_a_failed_download_is_reported_in_a_sentence(server):
     del server.files["/Flickr8k_text.zip"]
     with pytest.raises(CommandError, match="the server answers 404"):
         prepare("flickr8k")
 
 
-def test_a_file_where_the_folder_should_be_is_a_sentence(server, base_dir):
+def test_a_file_in_place_of_the_folder_is_reported_in_a_sentence(server, base_dir):
     (base_dir / "taken").write_text("")
     with pytest.raises(CommandError, match="taken"):
         prepare("flickr8k", "--data-root", base_dir / "taken")
 
 
-def test_an_unknown_name_is_refused_with_those_there_are():
+def test_an_error_about_an_unknown_name_lists_the_known_ones():
     with pytest.raises(CommandError, match=r"coco2017.*coco2014.*flickr8k.*karpathy"):
         prepare("imagenet")
 

@@ -46,7 +46,7 @@ def test_a_column_of_splits_is_followed(root):
     assert dataset.images.open("cat.jpg").size == (48, 32)
 
 
-def test_without_that_column_the_name_of_the_image_decides(tmp_path):
+def test_without_that_column_the_image_name_decides(tmp_path):
     write_folder(tmp_path / "Images", {f"{number}.jpg": b"" for number in range(10)})
     with (tmp_path / "captions.txt").open("w", newline="") as file:
         table = csv.writer(file)
@@ -58,7 +58,7 @@ def test_without_that_column_the_name_of_the_image_decides(tmp_path):
     assert dataset.split("test") == (Example("9.jpg", ("9, or so.",)),)
 
 
-def test_the_usual_split_is_four_fifths_to_train():
+def test_the_usual_split_puts_80_percent_into_train():
     counts = Counter(usual_split(f"{number}.jpg") for number in range(5000))
     assert counts["train"] / 5000 == pytest.approx(0.8, abs=0.02)
     assert counts["dev"] / 5000 == pytest.approx(0.1, abs=0.02)
@@ -90,7 +90,7 @@ def test_a_split_may_be_read_alone_and_without_images(root):
 
 
 @pytest.mark.parametrize("lacking", ["captions.txt", "Images"])
-def test_what_is_missing_is_told(root, lacking):
+def test_an_error_names_what_is_missing(root, lacking):
     (root / lacking).rename(root / "elsewhere")
     sentence = refused(root)
     assert f"no complete captions-csv in {root}" in sentence
@@ -126,6 +126,6 @@ def test_two_tables_are_refused(root):
         ("image,caption\n", "names no images"),
     ],
 )
-def test_a_table_of_another_form_is_refused(root, table, complaint):
+def test_a_malformed_table_is_refused(root, table, complaint):
     (root / "captions.txt").write_text(table)
     assert complaint in refused(root)

@@ -62,7 +62,7 @@ def test_val_is_dev_and_captions_follow_their_images(tmp_path, year):
     assert "CC BY 4.0" in dataset.terms
 
 
-def test_without_val_captions_there_is_train_alone(tmp_path):
+def test_without_val_captions_there_is_only_train(tmp_path):
     dataset = load_dataset("coco", write_coco(tmp_path, 2014, train=("cat.jpg",)))
     assert list(dataset.splits) == ["train"]
 
@@ -76,7 +76,7 @@ def test_images_are_read_from_the_published_zip(tmp_path):
     assert dataset.images.open(dataset.split("train")[0].image).size == (48, 32)
 
 
-def test_a_folder_without_captions_is_told_what_belongs_there(tmp_path):
+def test_an_error_about_a_folder_without_captions_says_what_belongs_there(tmp_path):
     sentence = refused(tmp_path)
     assert f"no COCO captions in {tmp_path}" in sentence
     assert "annotations/captions_train2017.json" in sentence
@@ -94,7 +94,7 @@ def test_absent_images_of_a_split_are_counted(root):
 
 @pytest.mark.parametrize("archived", [False, True])
 @pytest.mark.parametrize(("split", "other"), [("train", "val"), ("dev", "train")])
-def test_a_split_needs_no_file_of_the_other(root, split, other, archived):
+def test_a_split_needs_no_file_of_the_other_split(root, split, other, archived):
     whole = load_dataset("coco", root)
     (root / "annotations" / f"captions_{other}2017.json").write_text("garbage")
     shutil.rmtree(root / f"{other}2017")
@@ -115,7 +115,7 @@ def test_captions_alone_need_no_images(root):
     assert dataset.skipped == {"train": {}, "dev": {}}
 
 
-def test_a_split_that_is_not_there_is_refused_with_those_that_are(root):
+def test_an_error_about_a_split_that_does_not_exist_lists_those_that_do(root):
     with pytest.raises(DatasetError, match="has no split 'test'; it has: train, dev"):
         load_dataset("coco", root, splits=["dev", "test"])
 
@@ -164,7 +164,7 @@ def test_a_caption_of_an_unknown_image_is_refused(root):
         ('{"images": [], "annotations": []}', "names no images"),
     ],
 )
-def test_a_file_of_another_form_is_named(root, text, complaint):
+def test_an_error_about_a_file_of_another_format_names_it(root, text, complaint):
     train_file(root).write_text(text)
     sentence = refused(root)
     assert str(train_file(root)) in sentence
@@ -172,7 +172,7 @@ def test_a_file_of_another_form_is_named(root, text, complaint):
 
 
 @needs("coco-sample")
-def test_the_sample_of_coco_itself_is_read():
+def test_a_sample_of_the_real_coco_is_read():
     dataset = load_dataset("coco", SHARED_DATA / "coco-sample")
     assert list(dataset.splits) == ["train"]
     assert len(dataset.split("train")) == 305

@@ -111,7 +111,7 @@ def test_published_layouts_of_flickr8k_are_found(tmp_path, write_images, text_fo
 
 
 @pytest.mark.parametrize("lacking", ["everything", "Flickr8k.token.txt", "Images"])
-def test_a_missing_flickr8k_says_what_to_get_and_where_to_put_it(root, lacking):
+def test_an_error_about_a_missing_flickr8k_says_what_to_get_and_where_to_put_it(root, lacking):
     if lacking == "everything":
         root = root / "data"
     else:
@@ -159,7 +159,7 @@ LINES = st.text(st.characters(exclude_characters="\r\n", exclude_categories=["Cs
         lambda captions: any(map(str.strip, captions))
     )
 )
-def test_whatever_a_caption_holds_comes_back_unless_it_is_blank(captions):
+def test_every_caption_is_read_as_written_unless_it_is_blank(captions):
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         write_folder(root / "images", {"cat.jpg": b"", "dog.jpg": b""})
@@ -187,7 +187,7 @@ def test_lists_of_flickr30k_may_have_suffixes(root_30k):
 
 
 @pytest.mark.parametrize("place", ["flickr30k_images", "flickr30k-images.zip"])
-def test_images_of_flickr30k_are_found_elsewhere_as_well(root_30k, place):
+def test_images_of_flickr30k_may_be_in_other_places(root_30k, place):
     shutil.rmtree(root_30k / "flickr30k-images")
     write = write_zip if place.endswith(".zip") else write_folder
     write(root_30k / place, jpegs())
@@ -195,7 +195,7 @@ def test_images_of_flickr30k_are_found_elsewhere_as_well(root_30k, place):
 
 
 @pytest.mark.parametrize("lacking", ["results_20130124.token", "train.txt", "flickr30k-images"])
-def test_a_missing_flickr30k_says_what_to_put_there(root_30k, lacking):
+def test_an_error_about_a_missing_flickr30k_says_what_to_put_there(root_30k, lacking):
     (root_30k / lacking).rename(root_30k / "elsewhere")
     sentence = refused(root_30k, "flickr30k")
     first = "its images are" if lacking == "flickr30k-images" else f"{lacking} is"
@@ -241,14 +241,14 @@ def test_captions_alone_need_no_images(tmp_path, name):
 
 
 @pytest.mark.parametrize("name", ["flickr8k", "flickr30k"])
-def test_an_unknown_split_is_refused_with_those_there_are(tmp_path, name):
+def test_an_error_about_an_unknown_split_lists_the_known_ones(tmp_path, name):
     of_either(tmp_path, name)
     with pytest.raises(DatasetError, match="has no split 'val'; it has: train, dev, test"):
         load_dataset(name, tmp_path, splits=["val"])
 
 
 @needs("flickr8k")
-def test_flickr8k_itself_is_read():
+def test_the_real_flickr8k_is_read():
     dataset = load_dataset("flickr8k", SHARED_DATA / "flickr8k")
     assert len(dataset.split("train")) == 6000
     assert len(dataset.split("dev")) == 1000

@@ -81,7 +81,7 @@ def test_of_several_files_one_must_be_named(root):
     assert list(flickr.splits) == ["train"]
 
 
-def test_a_folder_without_any_of_them_is_told_what_to_get(tmp_path):
+def test_an_error_about_an_empty_folder_says_what_to_get(tmp_path):
     sentence = refused(tmp_path)
     assert "There is none of dataset_coco.json, dataset_flickr8k.json" in sentence
     assert "caption_datasets.zip" in sentence
@@ -104,7 +104,7 @@ def test_captions_alone_need_no_images(root):
     assert load_dataset("karpathy", root, images=False).splits == whole.splits
 
 
-def test_a_split_that_is_not_there_is_refused_with_those_that_are(root):
+def test_an_error_about_a_split_that_does_not_exist_lists_those_that_do(root):
     with pytest.raises(DatasetError, match="has no split 'val'; it has: train, dev, test"):
         load_dataset("karpathy", root, splits=["val"])
 
@@ -143,6 +143,6 @@ def test_a_file_without_images_is_refused(root):
         {"images": [{"filename": "cat.jpg", "split": "train", "sentences": [{"raw": 1}]}]},
     ],
 )
-def test_a_file_of_another_form_is_named(root, content):
+def test_an_error_about_a_file_of_another_format_names_it(root, content):
     (root / "dataset_coco.json").write_text(json.dumps(content))
     assert "dataset_coco.json is not in the format of Karpathy's data sets" in refused(root)
