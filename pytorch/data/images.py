@@ -102,7 +102,7 @@ class ImageFiles:
         Raises:
             ImageError: There is no image of this name, or it cannot be read.
         """
-        place = self._place(name)
+        place = self._place(name).name  # not its path: metrics files quote these errors
         try:
             return open_photograph(BytesIO(self._read(name))).image
         except PhotographError as error:
@@ -110,8 +110,9 @@ class ImageFiles:
                 f"The image {name} in {place} cannot be read: {error.message}"
             ) from error
         except Exception as error:  # a damaged zip file makes zipfile raise almost anything
+            reason = error.strerror if isinstance(error, OSError) else error
             raise ImageError(
-                f"The image {name} in {place} cannot be read ({error}). Get the file again."
+                f"The image {name} in {place} cannot be read ({reason}). Get the file again."
             ) from error
 
     def fingerprint(self, name: str) -> str:

@@ -60,7 +60,7 @@ def test_an_image_that_cannot_be_read_is_named(tmp_path, damage, monkeypatch):
     if damage == "too many pixels":
         monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     write_folder(tmp_path / "images", {"cat.jpg": content})
-    with pytest.raises(ImageError, match=r"The image cat\.jpg in .*images cannot be read"):
+    with pytest.raises(ImageError, match=r"^The image cat\.jpg in images cannot be read"):
         ImageFiles([tmp_path / "images"]).open("cat.jpg")
 
 
@@ -71,7 +71,7 @@ def test_an_image_damaged_within_a_zip_is_named(tmp_path):
     packed = path.read_bytes()
     middle = packed.index(content) + len(content) // 2
     path.write_bytes(packed[:middle] + b"damage" + packed[middle + 6 :])
-    with pytest.raises(ImageError, match=r"The image cat\.jpg in .*images\.zip cannot be read"):
+    with pytest.raises(ImageError, match=r"^The image cat\.jpg in images\.zip cannot be read"):
         ImageFiles([path]).open("cat.jpg")
 
 
@@ -109,3 +109,12 @@ def test_a_damaged_zip_is_named(tmp_path):
     (tmp_path / "images.zip").write_bytes(b"PK but no zip")
     with pytest.raises(DatasetError, match=r"images\.zip cannot be read"):
         ImageFiles([tmp_path / "images.zip"])
+
+
+def test_a_file_that_cannot_be_opened_is_named_without_its_path(tmp_path):
+    write_folder(tmp_path / "images", jpegs())
+    images = ImageFiles([tmp_path / "images"])
+    (tmp_path / "images" / "cat.jpg").unlink()
+    message = r"^The image cat\.jpg in images cannot be read \(No such file or directory\)\."
+    with pytest.raises(ImageError, match=message):
+        images.open("cat.jpg")

@@ -160,7 +160,7 @@ def test_an_image_that_cannot_be_read_is_replaced_by_the_reason(dataset, damage)
     path.unlink() if damage == "missing" else path.write_bytes(b"no image")
     cards = sections(report(dataset, result(1)))["Captions from epoch to epoch"].findall("article")
     assert cards[0].find("img") is None
-    assert f"The image {NAMES[0]} in {dataset.root} cannot be read" in texts(cards[0])
+    assert f"The image {NAMES[0]} in {dataset.root.name} cannot be read" in texts(cards[0])
     assert "The person sits 1." in texts(cards[0])
     assert all(card.find("img") is not None for card in cards[1:])
 

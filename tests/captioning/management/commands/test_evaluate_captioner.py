@@ -169,6 +169,7 @@ def test_missing_images_stop_it_unless_they_are_allowed_and_are_then_told(base_d
     assert metrics["images"] == 2
     assert list(metrics["skipped_images"]) == ["dev-red-0.jpg", "dev-blue-0.jpg"]
     assert "cannot be read" in metrics["skipped_images"]["dev-blue-0.jpg"]
+    assert str(base_dir) not in (base_dir / "scores.json").read_text()
 
 
 def test_captions_of_the_images_that_could_be_read_are_scored_again(base_dir):
