@@ -1,15 +1,18 @@
-"""Shows pieces of `pytorch/evaluation/html_report.py` in a notebook."""
+"""Show parts of HTML reports in a notebook."""
 
 from __future__ import annotations
 
 from IPython.display import HTML
+from markupsafe import Markup
 
-from pytorch.evaluation.html_report import Html, element, page
+from pytorch.evaluation.html_report import page
+
+# A frame keeps the styles of the page and of the notebook apart.
+FRAME = Markup(
+    '<div><iframe srcdoc="{}" width="100%" height="{}" style="border: 0"></iframe></div>'
+)
 
 
-def show(title: str, *parts: Html, height: int) -> HTML:
-    """The parts as a page, in a frame of so many pixels that keeps the two styles apart."""
-    frame = element(
-        "iframe", srcdoc=page(title, *parts), width="100%", height=height, style="border: 0"
-    )
-    return HTML(element("div", frame))
+def show(title: str, *parts: Markup, height: int) -> HTML:
+    """Show parts of a report, such as tables and figures, in a frame `height` pixels high."""
+    return HTML(FRAME.format(page(title, *parts), height))

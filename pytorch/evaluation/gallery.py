@@ -1,43 +1,36 @@
-"""The best, median and worst captions of a split as one HTML page, with where the model looked."""
+"""A page of the best, median and worst captions of a split, with what the model looked at."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from markupsafe import Markup
 from PIL import Image, ImageEnhance
 
 from pytorch.evaluation.evaluate import cider_d_of_images
-from pytorch.evaluation.html_report import (
-    Html,
-    bullets,
-    element,
-    page,
-    paragraph,
-    picture,
-    section,
-    table,
-    text,
-)
+from pytorch.evaluation.html_report import picture, render
 from pytorch.evaluation.score_report import ScoreReport
 from pytorch.evaluation.split_captions import SplitCaptions
 from pytorch.model.captioner import CaptionWord
 
 GROUP_SIZE = 5
 OVERLAY_SIZE = 160  # pixels of the longer side
-DIMMED = 0.2  # brightness of what the model did not look at
-
-RANKING = "Captions are ranked by the CIDEr-D of their image."
-PROBABILITIES = " Below each word is the probability that the model gave it."
-ATTENTION = (
-    " Above it the photograph is bright where the model looked; all bright means that it looked "
-    "everywhere alike."
-)
+DIMMED = 0.2  # brightness where the model did not look
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One image of a gallery; `words` is empty where a caption came from elsewhere."""
+    """An image in a gallery.
+
+    Attributes:
+        image: The image in RGB.
+        name: Its file name.
+        sentence: Its caption as a person writes it.
+        references: Its reference captions.
+        cider_d: The score of the caption, from 0 to 10.
+        words: The caption's words; empty for a caption of another system.
+    """
 
     image: Image.Image
     name: str
@@ -48,7 +41,7 @@ class Entry:
 
 
 def extremes(scores: Sequence[float]) -> dict[str, list[int]]:
-    """Places of the best, median and worst scores, best first in each group."""
+    """Return the places of the best, median and worst scores, best first in each group."""
     order = sorted(range(len(scores)), key=lambda place: -scores[place])
     size = max(1, min(GROUP_SIZE, len(order) // 3))
     middle = (len(order) - size) // 2
@@ -89,50 +82,48 @@ def draw_gallery(captioned: SplitCaptions, report: ScoreReport) -> str:
 
 
 def gallery_page(title: str, groups: Mapping[str, Sequence[Entry]], report: ScoreReport) -> str:
-    """A page of the entries of each group, below the scores of the whole split."""
-    scores = report.scores
+    """Make a page of the entries of each group, below the scores of the whole split."""
     words = [word for entries in groups.values() for entry in entries for word in entry.words]
-    how_to_read = RANKING + PROBABILITIES * bool(words)
-    if any(word.attention for word in words):
-        how_to_read += ATTENTION
-    parts = [
-        table(list(scores), [[f"{score:.3f}" for score in scores.values()]]),
-        *(paragraph(f"{name}: {note}", class_="note") for name, note in report.notes.items()),
-        paragraph(how_to_read, class_="note"),
-    ]
-    parts += [section(name, *map(card, entries)) for name, entries in groups.items()]
-    return page(title, *parts)
-
-
-def card(entry: Entry) -> Html:
-    """An image with its caption, its references and, if known, the words one by one."""
-    parts = [
-        picture(entry.image, entry.sentence),
-        description(entry.sentence, entry.name, entry.references, cider_d=entry.cider_d),
-    ]
-    if entry.words:
-        words = (_word(entry.image, word) for word in entry.words)
-        parts.append(element("ol", *words, class_="words"))
-    return element("article", *parts, class_="card")
-
-
-def description(caption: str, name: str, references: Sequence[str], *, cider_d: float) -> Html:
-    """A caption with its score, the image's name and its references, to stand beside the image."""
-    return element(
-        "div",
-        paragraph(caption, class_="caption"),
-        paragraph(f"CIDEr-D {cider_d:.2f} · {name}", class_="note"),
-        bullets(references, class_="references"),
+    return render(
+        "gallery.html",
+        title=title,
+        scores=list(report.scores),
+        score_values=[f"{score:.3f}" for score in report.scores.values()],
+        notes=report.notes,
+        has_words=bool(words),
+        has_attention=any(word.attention for word in words),
+        groups={name: map(card, entries) for name, entries in groups.items()},
     )
+
+
+def card(entry: Entry) -> Markup:
+    """Show an image with its caption, its references and, if known, the words one by one."""
+    return render(
+        "card.html",
+        entry=entry,
+        picture=picture(entry.image, entry.sentence),
+        words=[(word, _overlay(entry.image, word)) for word in entry.words],
+    )
+
+
+def _overlay(image: Image.Image, word: CaptionWord) -> Markup:
+    """Embed the image as the model saw it at a word; nothing without attention."""
+    if word.attention is None:
+        return Markup()
+    overlay = attention_overlay(image, word.attention)
+    return picture(overlay, f"where the model looked for “{word.text}”")
 
 
 def attention_overlay(
     image: Image.Image, attention: Sequence[Sequence[float]], *, longest: int = OVERLAY_SIZE
 ) -> Image.Image:
-    """A small copy of an RGB image, bright where the attention is and dim elsewhere.
+    """Make a small copy of an RGB image that is bright where the attention is and dim elsewhere.
 
-    `attention` is the rows of a grid over the whole image, top to bottom. Its largest weight shows
-    the photograph as it is.
+    Args:
+        image: The image.
+        attention: The rows of a grid over the whole image, from top to bottom. Where the weight is
+            largest, the image keeps its brightness.
+        longest: The longer side of the copy, in pixels.
     """
     small = image.copy()
     small.thumbnail((longest, longest))
@@ -142,14 +133,3 @@ def attention_overlay(
     grid.putdata([round(255 * weight / largest) for weight in weights])
     mask = grid.resize(small.size, Image.Resampling.BICUBIC)
     return Image.composite(small, ImageEnhance.Brightness(small).enhance(DIMMED), mask)
-
-
-def _word(image: Image.Image, word: CaptionWord) -> Html:
-    parts = [
-        element("span", text(word.text)),
-        element("span", text(f"{100 * word.probability:.0f} %")),
-    ]
-    if word.attention is not None:
-        overlay = attention_overlay(image, word.attention)
-        parts.insert(0, picture(overlay, f"where the model looked for “{word.text}”"))
-    return element("li", *parts)

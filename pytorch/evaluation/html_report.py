@@ -1,89 +1,98 @@
-"""Pieces of reports as single HTML files: pictures within, no scripts, nothing loaded.
+"""Reports as single HTML files: images are inside, and nothing is run or loaded.
 
-`Html` is markup and `str` is text: `text` makes the one of the other by escaping it, so that the
-type checker finds what was not escaped. `html_report.html` is the page around the pieces.
+Jinja2 fills in the templates in `templates/`. It escapes every value that is not `Markup`, so text
+from a data set or a model cannot become markup. The functions here return `Markup`.
 """
 
 from __future__ import annotations
 
 import base64
-import html
 from collections.abc import Sequence
+from functools import cache
 from io import BytesIO
 from pathlib import Path
-from string import Template
-from typing import NewType
+from typing import Any
 
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 from PIL import Image
 
-Html = NewType("Html", str)
-
-TEMPLATE = Path(__file__).with_suffix(".html")
-VOID = ("img", "line", "polyline", "circle")  # elements without content
+TEMPLATES = Path(__file__).parent / "templates"
+PICTURE_SIZE = 480  # pixels of the longer side
 JPEG_QUALITY = 80
 
 
-def text(value: str) -> Html:
-    """Text as markup that shows it."""
-    # Half of a surrogate pair, as file names can have, cannot be written as UTF-8.
-    return Html(html.escape(value.encode("utf-8", "replace").decode()))
+def render(template: str, **values: Any) -> Markup:
+    """Fill in a template of `templates/`; write a whole page as UTF-8."""
+    return _encodable(_environment().get_template(template).render(values))
 
 
-def element(name: str, *children: Html, **attributes: str | float) -> Html:
-    """An element; attributes that are Python keywords end in `_`, and `_` within becomes `-`."""
-    written = "".join(
-        f' {key.rstrip("_").replace("_", "-")}="{text(str(value))}"'
-        for key, value in attributes.items()
+def page(title: str, *parts: Markup) -> str:
+    """Make a page of a heading and some parts."""
+    return str(render("page.html", title=title, parts=parts))
+
+
+def note(text: str) -> Markup:
+    """Make a paragraph that is smaller and paler than others."""
+    return _piece("note", text)
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Markup:
+    """Make a table of texts."""
+    return _piece("table", header, rows)
+
+
+def bullets(items: Sequence[str], *, class_: str) -> Markup:
+    """Make a list of texts."""
+    return _piece("bullets", items, class_)
+
+
+def picture(image: Image.Image, alt: str, *, longest: int = PICTURE_SIZE) -> Markup:
+    """Embed an RGB image as JPEG, its longer side at most `longest` pixels."""
+    return _piece("picture", image, alt, longest)
+
+
+def figure(image: Image.Image, caption: str) -> Markup:
+    """Embed an RGB image with a caption below it."""
+    return _piece("figure", image, caption, PICTURE_SIZE)
+
+
+def side_by_side(*parts: Markup) -> Markup:
+    """Arrange parts in as many columns as there is room for."""
+    return _piece("side_by_side", parts)
+
+
+def _piece(name: str, *values: Any) -> Markup:
+    """Call a macro of `pieces.html`."""
+    macro = getattr(_environment().get_template("pieces.html").module, name)
+    return _encodable(macro(*values))
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    if name in VOID:
-        return Html(f"<{name}{written}/>")
-    return Html(f"<{name}{written}>{''.join(children)}</{name}>")
+    environment.filters |= {"thumbnail": _thumbnail, "jpeg_url": _jpeg_url}
+    return environment
 
 
-def page(title: str, *parts: Html) -> str:
-    """A whole page; write it as UTF-8."""
-    template = Template(TEMPLATE.read_text(encoding="utf-8"))
-    return template.substitute(title=text(title), body="\n".join(parts))
-
-
-def section(heading: str, *parts: Html) -> Html:
-    """Parts under a heading."""
-    return element("section", element("h2", text(heading)), *parts)
-
-
-def paragraph(value: str, *, class_: str = "") -> Html:
-    """A paragraph of text; of class "note" it is smaller and paler."""
-    return element("p", text(value), **({"class": class_} if class_ else {}))
-
-
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Html:
-    """A table of text."""
-    head = element("tr", *(element("th", text(cell), scope="col") for cell in header))
-    body = (element("tr", *(element("td", text(cell)) for cell in row)) for row in rows)
-    whole = element("table", element("thead", head), element("tbody", *body))
-    return element("div", whole, class_="scroll")
-
-
-def bullets(items: Sequence[str], *, class_: str) -> Html:
-    """A list of texts."""
-    return element("ul", *(element("li", text(item)) for item in items), class_=class_)
-
-
-def picture(image: Image.Image, alt: str, *, longest: int = 480) -> Html:
-    """An RGB image as JPEG within the page, its longer side at most `longest` pixels."""
+def _thumbnail(image: Image.Image, longest: int) -> Image.Image:
     small = image.copy()
     small.thumbnail((longest, longest))
+    return small
+
+
+def _jpeg_url(image: Image.Image) -> str:
     buffer = BytesIO()
-    small.save(buffer, "JPEG", quality=JPEG_QUALITY, optimize=True)
-    source = "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
-    return element("img", src=source, alt=alt, width=small.width, height=small.height)
+    image.save(buffer, "JPEG", quality=JPEG_QUALITY, optimize=True)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
-def figure(image: Image.Image, caption: str) -> Html:
-    """A picture with a caption below it."""
-    return element("figure", picture(image, caption), element("figcaption", text(caption)))
-
-
-def side_by_side(*figures: Html) -> Html:
-    """Figures in as many columns as there is room for."""
-    return element("div", *figures, class_="pictures")
+def _encodable(markup: str) -> Markup:
+    """Replace lone surrogates, which file names may have but UTF-8 may not."""
+    return Markup(markup.encode("utf-8", "replace").decode())  # noqa: S704  # from a template

@@ -127,3 +127,17 @@ def test_a_page_explains_what_it_shows_and_no_more(words, explained):
     page = gallery_page("Captions", {"Best": [entry(*words)]}, REPORT)
     for part in ["probability that the model gave", "bright where the model looked"]:
         assert (part in page) == (part in explained)
+
+
+def test_nothing_of_a_model_or_a_data_set_becomes_markup():
+    hostile = "<script>alert('1')</script> & \"two\" \udcff"
+    words = (word(hostile, 0.5, ((1.0,),)),)
+    shown = Entry(WHITE, hostile, hostile, (hostile, hostile), 1.0, words)
+    report = ScoreReport({hostile: 0.5}, {hostile: hostile})
+    page = gallery_page(hostile, {hostile: [shown]}, report)
+    assert "<script" not in page
+    assert '"two"' not in page
+    # The page's title twice; a score's name, its note with the name; the group; the sentence twice
+    # (once as the picture's description), the file name, the references; the word, also twice.
+    assert page.count("&lt;script&gt;alert(&#39;1&#39;)") == 13
+    page.encode("utf-8")

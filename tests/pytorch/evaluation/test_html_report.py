@@ -6,56 +6,61 @@ from xml.etree import ElementTree
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jinja2 import UndefinedError
 from PIL import Image
 
 from pytorch.evaluation.html_report import (
     bullets,
-    element,
     figure,
+    note,
     page,
-    paragraph,
     picture,
-    section,
+    render,
     side_by_side,
     table,
-    text,
 )
+from pytorch.evaluation.line_chart import line_chart
 
-HOSTILE = "<script>alert('1')</script> & \"two\" $title \udcff"
+HOSTILE = "<script>alert('1')</script> & \"two\" {{ 1 }} {% raw %} \udcff"
+IMAGE = Image.new("RGB", (2, 2))
 
 
 @settings(deadline=None)
 @given(st.text(st.characters(min_codepoint=32, exclude_categories=["Cs", "Cn"])))
 def test_text_and_attributes_come_back_as_they_were(value):
-    parsed = ElementTree.fromstring(element("p", text(value), title=value))
-    assert (parsed.text or "") == value
-    assert parsed.get("title") == value
+    parsed = ElementTree.fromstring(figure(IMAGE, value))
+    assert (parsed.find("figcaption").text or "") == value
+    assert parsed.find("img").get("alt") == value
 
 
 def test_nothing_in_a_page_is_markup_that_should_be_text():
     parts = [
-        section(HOSTILE, paragraph(HOSTILE, class_=HOSTILE)),
+        note(HOSTILE),
         table([HOSTILE], [[HOSTILE]]),
-        bullets([HOSTILE], class_="references"),
-        figure(Image.new("RGB", (2, 2)), HOSTILE),
+        bullets([HOSTILE], class_=HOSTILE),
+        figure(IMAGE, HOSTILE),
+        # Its title stands in two places; so does the name of a series, with the dot and alone.
+        line_chart({HOSTILE: [(1, 2)]}, title=HOSTILE, x_label=HOSTILE),
+        HOSTILE,  # text in place of a part
     ]
     written = page(HOSTILE, *parts)
     assert "<script" not in written
     assert '"two"' not in written
-    assert written.count("&lt;script&gt;alert(&#x27;1&#x27;)") == 10
-    assert written.count("$title ?") == 10
+    assert written.count("&lt;script&gt;alert(&#39;1&#39;)") == 15
+    assert written.count("{{ 1 }} {% raw %} ?") == 15
     written.encode("utf-8")
 
 
+def test_a_value_that_a_template_needs_must_be_given():
+    with pytest.raises(UndefinedError, match="title"):
+        render("page.html", parts=[])
+
+
 def test_a_page_forbids_scripts_and_loads_nothing():
-    written = page("Title", paragraph("Hello"))
+    written = page("Title", note("Hello"))
     assert "default-src 'none'" in written
     assert not re.search(r"<script|<link|@import|url\(|https?:", written)
     assert "prefers-color-scheme: dark" in written
-
-
-def test_attribute_names_that_python_cannot_have():
-    assert element("p", class_="note", aria_label="x") == '<p class="note" aria-label="x"></p>'
 
 
 def test_a_table_has_a_header_and_rows():

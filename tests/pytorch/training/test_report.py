@@ -1,3 +1,4 @@
+import dataclasses
 import math
 import re
 from xml.etree import ElementTree
@@ -192,3 +193,21 @@ def test_the_options_are_told(dataset):
         ["init_from", "None"],
         ["learning_rate", "0.001"],
     ]
+
+
+def test_nothing_of_a_model_or_a_data_set_becomes_markup(dataset, tmp_path):
+    hostile = "<script>alert('1')</script> & \"two\" \udcff"
+    name = '<img src=x> & "x".png'
+    Image.new("RGB", (8, 8)).save(tmp_path / name)
+    shown = Example(name, (hostile,))
+    gone = Example(f"gone {hostile}", (hostile,))
+    dataset.splits["dev"] = (shown, gone)
+    changed = dataclasses.replace(dataset, name=hostile, images=ImageFiles([tmp_path]))
+    captions = {shown.image: hostile, gone.image: hostile}
+    history = [result(1, objective=hostile, captions=captions, scores={"CIDEr-D": 1, hostile: 0})]
+    page = training_report(hostile, changed, {hostile: hostile}, history)
+    for markup in ("<script", "<img src=x", '"two"', '"x"'):
+        assert markup not in page
+    assert page.count("&lt;img src=x&gt;") == 2
+    assert page.count("&lt;script&gt;alert(&#39;1&#39;)") == 23
+    page.encode("utf-8")
