@@ -1,1 +1,1 @@
-"""The Django application: pages, commands and the engine behind them."""
+"""The Django application: pages, the API, commands, and the engine behind them."""

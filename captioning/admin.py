@@ -1,4 +1,4 @@
-"""The admin's pages: pictures with their corrections, whose they are, and the models in use."""
+"""The admin: pictures and their corrections, owners, and checkpoints."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ from captioning.models import Checkpoint, Owner, Picture
 admin.site.site_header = admin.site.site_title = "Image Captioner"
 
 SHOWN_FILES = {"thumbnail": 120, "shown": 320}
-"""Kinds of a picture's files that the admin shows, and how wide."""
+"""The files of a picture that the admin shows, with their width on the page in pixels."""
 
 
 class RecordAdmin(admin.ModelAdmin):
-    """Rows that the application makes, to look at; some may be deleted."""
+    """Rows that only the application creates: staff may read them, and delete some."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Nobody adds one by hand."""
+        """Refuse to add a row by hand."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody changes one by hand."""
+        """Refuse to change a row by hand."""
         return False
 
 
 @admin.register(Picture)
 class PictureAdmin(admin.ModelAdmin):
-    """Pictures: searched as in the gallery, corrected, deleted with their files."""
+    """Pictures, which staff can search as in the gallery, correct, and delete with their files."""
 
     list_display = ("thumbnail_image", "description", "is_corrected", "owner", "created")
     list_display_links = ("thumbnail_image", "description")
     list_filter = (("correction", admin.EmptyFieldListFilter), "corrected", "created")
     list_select_related = ("owner__account",)
     list_per_page = 50
-    view_on_site = False  # that page is the owner's alone
+    view_on_site = False  # only the owner may open that page
     search_fields = ("description",)
     readonly_fields = (
         "shown_image",
@@ -63,36 +63,36 @@ class PictureAdmin(admin.ModelAdmin):
     fields = ("shown_image", "correction", *readonly_fields[1:])
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Pictures are added on the first page of the site, where they are captioned."""
+        """Refuse: pictures are added by the upload page, which captions them."""
         return False
 
     @admin.display(description="picture")
     def thumbnail_image(self, picture: Picture) -> SafeString:
-        """The thumbnail, as a list shows it."""
+        """The thumbnail, for the list."""
         return _image(picture, "thumbnail")
 
     @admin.display(description="picture")
     def shown_image(self, picture: Picture) -> SafeString:
-        """The copy for pages."""
+        """The copy that pages show, for the form."""
         return _image(picture, "shown")
 
     @admin.display(description="corrected", boolean=True, ordering="corrected")
     def is_corrected(self, picture: Picture) -> bool:
-        """Whether a person corrected it."""
+        """Whether a person corrected the caption."""
         return bool(picture.correction)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Picture], search_term: str
     ) -> tuple[QuerySet[Picture], bool]:
-        """Search as the gallery does."""
+        """Search the descriptions as the gallery does."""
         return find_pictures(queryset, search_term), False
 
     def save_model(self, request: HttpRequest, obj: Picture, form: ModelForm, change: bool) -> None:
-        """Keep the correction as if its owner had written it."""
+        """Save the correction as if the owner had written it."""
         services.correct(obj, obj.correction)
 
     def get_urls(self) -> list[URLPattern]:
-        """Add the files of a picture, which have no other address for who does not own it."""
+        """Add addresses of the files: all others work only for the owner of a picture."""
         views = [
             path(
                 f"<int:pk>/{kind}.jpg",
@@ -105,7 +105,7 @@ class PictureAdmin(admin.ModelAdmin):
         return views + super().get_urls()
 
     def file(self, request: HttpRequest, pk: int, kind: str) -> HttpResponseBase:
-        """Send a file of a picture to those who may see pictures here."""
+        """Send a file of a picture to staff who may view pictures."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         picture = get_object_or_404(Picture, pk=pk)
@@ -114,7 +114,7 @@ class PictureAdmin(admin.ModelAdmin):
 
 @admin.register(Owner)
 class OwnerAdmin(RecordAdmin):
-    """Owners, whose pictures and files are deleted with them."""
+    """Owners. Deleting one deletes the pictures and their files."""
 
     list_display = ("__str__", "picture_count")
     list_filter = (("account", admin.EmptyFieldListFilter),)
@@ -123,41 +123,41 @@ class OwnerAdmin(RecordAdmin):
     fields = ("account", "visitor", "picture_count")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Owner]:
-        """Count their pictures."""
+        """Count the pictures of each owner in the same query."""
         owners: QuerySet[Owner] = super().get_queryset(request)
         return owners.annotate(picture_count=Count("pictures"))
 
     @admin.display(description="pictures", ordering="picture_count")
     def picture_count(self, owner: Any) -> int:
-        """How many pictures they keep."""
+        """Number of pictures in the owner's library."""
         count: int = owner.picture_count
         return count
 
 
 @admin.register(Checkpoint)
 class CheckpointAdmin(RecordAdmin):
-    """Models whose captions are kept; they stay as long as those do."""
+    """Checkpoints that wrote stored captions. They stay as long as those captions do."""
 
     list_display = ("name", "short_hash", "caption_count", "created")
     fields = ("name", "hash", "caption_count", "created")
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Captions would lose what tells where they come from."""
+        """Refuse: every stored caption names its checkpoint."""
         return False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Checkpoint]:
-        """Count their captions."""
+        """Count the captions of each checkpoint in the same query."""
         checkpoints: QuerySet[Checkpoint] = super().get_queryset(request)
         return checkpoints.annotate(caption_count=Count("captions"))
 
     @admin.display(description="hash", ordering="hash")
     def short_hash(self, checkpoint: Checkpoint) -> str:
-        """The beginning of the hash, which tells checkpoints apart."""
+        """The first digits of the hash, enough to tell checkpoints apart."""
         return checkpoint.hash[:12]
 
     @admin.display(description="captions", ordering="caption_count")
     def caption_count(self, checkpoint: Any) -> int:
-        """How many captions it wrote that are kept."""
+        """Number of stored captions by the checkpoint."""
         count: int = checkpoint.caption_count
         return count
 

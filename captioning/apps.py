@@ -1,4 +1,4 @@
-"""Configuration of the application."""
+"""The application's configuration."""
 
 from django.apps import AppConfig
 
@@ -9,6 +9,6 @@ class CaptioningConfig(AppConfig):
     name = "captioning"
 
     def ready(self) -> None:
-        """Register the system checks and signals, which Django finds by their import."""
+        """Register the system checks and signals, which importing them does."""
         from captioning import checks  # noqa: F401, PLC0415
         from captioning.library import signals  # noqa: F401, PLC0415

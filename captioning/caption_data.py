@@ -1,4 +1,4 @@
-"""A caption as plain data: what is stored, what the page shows, and what the API answers."""
+"""A caption as plain data, as the database stores it, pages show it, and the API sends it."""
 
 from __future__ import annotations
 
@@ -7,16 +7,22 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from captioning.engine import Caption
 
-# With the shipped checkpoint, 43% of the words below this are in one of the five references of
-# their photograph, and 75% of the others (300 photographs of Flickr8k's dev split, 2764 words).
+# On 300 photographs of Flickr8k's dev split (2764 words), the shipped checkpoint's words below this
+# probability stand in one of the photograph's five references in 43% of cases, the others in 75%.
 DOUBTFUL_BELOW = 0.2
 
 
 def caption_data(caption: Caption) -> dict[str, Any]:
-    """Describe a caption in dictionaries, lists, strings and numbers, as JSON has them.
+    """Convert a caption to dictionaries, lists, strings and numbers, which JSON can hold.
 
-    Each word comes with its part of the sentence (`" dog"`; joined, they are the sentence), its
-    runners-up, and its attention weights as rows of the region grid, top to bottom, or None.
+    Args:
+        caption: The caption, with its other candidates.
+
+    Returns:
+        `sentence`, `text`, `probability` and `log_probability` of the caption; `candidates` with
+        the same keys each; and `words`. A word has its `text`, its `part` of the sentence (such as
+        `" dog"`; joined, the parts are the sentence), `probability`, `runners_up`, and `attention`:
+        weights as rows of the region grid from top to bottom, or None.
     """
     return _sentence_data(caption) | {
         "words": [

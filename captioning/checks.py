@@ -1,4 +1,4 @@
-"""System checks: what `runserver`, `migrate` and `check` refuse to go on without."""
+"""System checks, which `runserver`, `migrate` and `check` run first."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ def check_checkpoint(**_: Any) -> list[CheckMessage]:
     try:
         verify_checkpoint()
     except CheckpointMissingError as error:
-        hint = "CAPTIONER_CHECKPOINT sets the directory; unset, it is the shipped checkpoint."
+        hint = "Set CAPTIONER_CHECKPOINT to a checkpoint, or unset it to use the shipped one."
         return [Error(str(error), hint=hint, id="captioning.E001")]
     except CheckpointError as error:
         hint = (
-            "Restore the directory (`git checkout` brings back the shipped one), "
-            "or set CAPTIONER_CHECKPOINT to another."
+            "Restore the directory (`git checkout` restores the shipped one), "
+            "or set CAPTIONER_CHECKPOINT to another checkpoint."
         )
         return [Error(str(error), hint=hint, id="captioning.E002")]
     return []

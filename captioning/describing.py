@@ -1,4 +1,4 @@
-"""Descriptions written into the image files of a folder, or beside them."""
+"""Writing a description into an image file, or into a sidecar beside it."""
 
 from __future__ import annotations
 
@@ -13,20 +13,29 @@ BACKUP_SUFFIX = ".orig"
 
 
 class AlreadyDescribedError(Exception):
-    """A file has a description, which is to stay."""
+    """The file has a description already, and it must not be replaced."""
 
 
 def describe_file(path: Path, description: str, *, backup: bool, overwrite: bool) -> Path:
-    """Write the description into an image file that `open_photograph` has read.
+    """Write a description into an image file, or into a sidecar if its format cannot hold one.
 
-    A file of a format that cannot hold it stays as it is, and gets a sidecar. What is written
-    appears whole or not at all. With `backup` the file as it was is kept beside it, unless there is
-    one of an earlier time. Returns the path of what was written.
+    Files are replaced whole or not at all.
 
-    Raises AlreadyDescribedError where there is a description and `overwrite` is not set,
-    MetadataError where the metadata is damaged, OSError where a file cannot be read or written.
+    Args:
+        path: A file that `open_photograph` has read.
+        description: The description.
+        backup: Whether to copy the file to `FILE.orig` first, unless that exists already.
+        overwrite: Whether to replace a description that the file has already.
+
+    Returns:
+        The file that was written: the image file or its sidecar.
+
+    Raises:
+        AlreadyDescribedError: There is a description, and `overwrite` is not set.
+        MetadataError: The metadata of the file is damaged.
+        OSError: A file cannot be read or written.
     """
-    path = target = path.resolve()  # a symbolic link stays one
+    path = target = path.resolve()  # writing through a symbolic link must not replace the link
     content = path.read_bytes()
     file_format = format_of(io.BytesIO(content))
     if file_format in CONTAINERS:
@@ -40,7 +49,7 @@ def describe_file(path: Path, description: str, *, backup: bool, overwrite: bool
     if former and not overwrite:
         raise AlreadyDescribedError
     if target.exists():
-        # Replacing a file asks for no right to write to it, but whoever took that away meant it.
+        # Renaming over a file works even if it is read-only; respect that it is, and fail here.
         target.open("r+b").close()
         kept = target.with_name(target.name + BACKUP_SUFFIX)
         if backup and not kept.exists():

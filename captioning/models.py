@@ -1,4 +1,4 @@
-"""What is kept: pictures, whose they are, and what was said of them."""
+"""The tables of the library: owners, pictures, checkpoints and captions."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from django.urls import reverse
 
 
 def original_path(_: Picture, name: str) -> str:
-    """Name the original file at random: its own name is the owner's affair."""
+    """A random name with the original suffix: the file's own name may be private."""
     return f"originals/{uuid.uuid4().hex}{name[name.rindex('.') :]}"
 
 
 def shown_path(*_: object) -> str:
-    """Name the file for pages at random."""
+    """A random name for the copy that pages show."""
     return f"shown/{uuid.uuid4().hex}.jpg"
 
 
 def thumbnail_path(*_: object) -> str:
-    """Name the thumbnail at random."""
+    """A random name for the thumbnail."""
     return f"thumbnails/{uuid.uuid4().hex}.jpg"
 
 
 class Owner(models.Model):
-    """Whom pictures belong to: an account, or a visitor who is known by a cookie."""
+    """The owner of pictures: an account, or a visitor whom a cookie identifies."""
 
     account = models.OneToOneField(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, blank=True
@@ -47,11 +47,11 @@ class Owner(models.Model):
 
 
 class Checkpoint(models.Model):
-    """A model that captioned pictures here."""
+    """A checkpoint that captioned pictures on this server."""
 
     name = models.CharField(max_length=255)
     hash = models.CharField(max_length=64, unique=True)
-    """SHA-256 of its configuration, which holds those of its other files."""
+    """SHA-256 of its configuration, which contains the hashes of its other files."""
     created = models.DateTimeField("first used", auto_now_add=True)
 
     def __str__(self) -> str:
@@ -59,9 +59,9 @@ class Checkpoint(models.Model):
 
 
 class Picture(models.Model):
-    """A picture that was kept, with what is said of it.
+    """A picture in an owner's library.
 
-    `sentence` is the caption that was last asked for, `correction` what a person wrote instead.
+    `sentence` is the caption that was asked for last, `correction` a person's own words, if any.
     """
 
     owner = models.ForeignKey(Owner, on_delete=models.CASCADE, related_name="pictures")
@@ -69,12 +69,12 @@ class Picture(models.Model):
     """SHA-256 of the upright RGB pixels."""
     original = models.FileField(upload_to=original_path)
     shown = models.FileField(upload_to=shown_path)
-    """A JPEG file for pages, without the metadata of the original."""
+    """A JPEG copy for pages, without the original's metadata."""
     thumbnail = models.FileField(upload_to=thumbnail_path)
     name = models.CharField(max_length=255)
-    """The name that the original file came with."""
+    """The name of the file that was sent."""
     format = models.CharField(max_length=8)
-    """Format of the original, one of `photographs.FORMATS`."""
+    """The original's format, one of `photographs.FORMATS`."""
     width = models.PositiveIntegerField()
     height = models.PositiveIntegerField()
     created = models.DateTimeField(auto_now_add=True)
@@ -87,10 +87,10 @@ class Picture(models.Model):
         output_field=models.TextField(),
         db_persist=True,
     )
-    """What search, exports and copies use: the correction if there is one."""
+    """The correction if there is one, else the sentence. Search, exports and sharing use it."""
 
     share_token = models.CharField(max_length=64, null=True, blank=True, unique=True)
-    """The secret part of the shared link; null where there is none, as it must be unique."""
+    """The secret part of the shared link. Null if there is none: it is unique."""
 
     class Meta:
         ordering = ["-created", "-id"]
@@ -102,7 +102,7 @@ class Picture(models.Model):
         return f"{self.name}: {self.description}"
 
     def get_absolute_url(self) -> str:
-        """Address of the page that its owner sees."""
+        """Address of its page, which only the owner can open."""
         return reverse("captioning:picture", args=[self.pk])
 
     @property
@@ -112,12 +112,12 @@ class Picture(models.Model):
 
     @property
     def files(self) -> list[models.fields.files.FieldFile]:
-        """All files of the picture."""
+        """The original and both copies."""
         return [self.original, self.shown, self.thumbnail]
 
     @property
     def caption(self) -> StoredCaption:
-        """The caption that was last asked for."""
+        """The caption that was asked for last."""
         return self.captions.select_related("checkpoint").latest("asked")
 
 
@@ -127,9 +127,9 @@ class StoredCaption(models.Model):
     picture = models.ForeignKey(Picture, on_delete=models.CASCADE, related_name="captions")
     checkpoint = models.ForeignKey(Checkpoint, on_delete=models.PROTECT, related_name="captions")
     settings = models.JSONField()
-    """The decoding settings."""
+    """What determines the caption besides the checkpoint, see `engine.caption_settings`."""
     data = models.JSONField()
-    """The caption and the other candidates, as `caption_data.caption_data` writes them."""
+    """The caption with its candidates, see `caption_data.caption_data`."""
     created = models.DateTimeField(auto_now_add=True)
     asked = models.DateTimeField("last asked for")
 
@@ -145,6 +145,6 @@ class StoredCaption(models.Model):
 
     @property
     def sentence(self) -> str:
-        """The best caption as a person writes it."""
+        """The caption as a person writes it."""
         data: dict[str, Any] = self.data
         return str(data["sentence"])

@@ -1,4 +1,4 @@
-"""Smaller JPEG copies of a photograph, for pages."""
+"""Smaller JPEG copies of photographs, for pages."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ SHOWN_SIDE = 1024
 
 
 def shown_copy(image: Image.Image) -> Image.Image:
-    """Return the RGB image as a page shows it: its longest side at most SHOWN_SIDE pixels."""
+    """Shrink an RGB image so that its longer side has at most SHOWN_SIDE pixels."""
     return _smaller(image, SHOWN_SIDE)
 
 
 def jpeg(image: Image.Image, side: int) -> bytes:
-    """Write the RGB image as a JPEG whose longest side is at most `side` pixels."""
+    """Encode an RGB image as JPEG, with at most `side` pixels on its longer side."""
     return _jpeg(_smaller(image, side))
 
 
 def jpeg_data_uri(image: Image.Image) -> str:
-    """Write the RGB image as a JPEG in a `data:` address."""
+    """Encode an RGB image as JPEG in a `data:` address."""
     return f"data:image/jpeg;base64,{base64.b64encode(_jpeg(image)).decode()}"
 
 

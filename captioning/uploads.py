@@ -1,4 +1,4 @@
-"""How much of an upload is kept while it arrives."""
+"""A limit on uploads while they arrive."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ MAX_UPLOAD_BYTES = 10_000_000
 
 
 class BoundedUploadHandler(FileUploadHandler):
-    """Lets the following handlers see a little more than the limit, and drops the rest.
+    """Passes on slightly more than MAX_UPLOAD_BYTES of a request's files, and drops the rest.
 
-    A file that was cut here is longer than the limit still, so the form refuses it as too large;
-    but it did not fill the memory or the disk on its way. The limit holds for all files of a
-    request together.
+    A file that is cut here is still larger than the limit, so that the form refuses it as too
+    large, but it cannot fill the memory or the disk meanwhile.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -22,11 +21,11 @@ class BoundedUploadHandler(FileUploadHandler):
         self.received = 0
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> bytes | None:
-        """Pass the chunk on, unless the limit was exceeded before it."""
+        """Pass the chunk on, unless the chunks before it exceed the limit."""
         if self.received > MAX_UPLOAD_BYTES:
             return None
         self.received += len(raw_data)
         return raw_data
 
     def file_complete(self, file_size: int) -> None:
-        """Leave the file to the following handlers."""
+        """Leave the file to the handlers after this one."""

@@ -1,4 +1,4 @@
-"""Addresses of the application."""
+"""Addresses of the pages."""
 
 from django.urls import path
 

@@ -1,4 +1,4 @@
-"""The API for programs, under `/api/v1/`, and the one of IBM MAX; docs/api.md describes both.
+"""The API for programs, under `/api/v1/`, and the operation of IBM's MAX; see docs/api.md.
 
-django-ninja, because it derives the OpenAPI document from the code that answers.
+It uses django-ninja, which derives the OpenAPI document from the code that answers.
 """

@@ -1,4 +1,4 @@
-"""A picture with where the model looked for a word: what static/js/attention.js draws on pages."""
+"""Drawing attention on a picture, as static/js/attention.js does on pages."""
 
 from __future__ import annotations
 
@@ -7,16 +7,23 @@ from collections.abc import Sequence
 
 from PIL import Image
 
-DARKEST = 0.82  # opacity over the region that was looked at least
+DARKEST = 0.82  # opacity over the region with the least attention
 
 
 def draw_attention(photograph: Image.Image, attention: Sequence[Sequence[float]]) -> bytes:
-    """Darken what was not looked at, as a PNG.
+    """Darken the regions that got little attention.
 
-    `attention` has the weights of the regions, rows of a grid over the whole RGB photograph. They
-    are drawn from the least to the most, however small the difference.
+    The contrast is stretched: the region with the most attention keeps its brightness and the one
+    with the least is darkest, however small the difference.
+
+    Args:
+        photograph: An RGB image.
+        attention: Weights of the regions, as rows of a grid over the whole image.
+
+    Returns:
+        The picture as a PNG file.
     """
-    # Linear between the regions: a cubic curve would go beyond the darkest and the lightest.
+    # Linear, because cubic interpolation overshoots the darkest and the lightest value.
     shade = _shade_of_regions(attention).resize(photograph.size, Image.Resampling.BILINEAR)
     black = Image.new("RGB", photograph.size)
     buffer = io.BytesIO()
@@ -25,7 +32,7 @@ def draw_attention(photograph: Image.Image, attention: Sequence[Sequence[float]]
 
 
 def _shade_of_regions(attention: Sequence[Sequence[float]]) -> Image.Image:
-    """Opacity of the darkness, one pixel for each region."""
+    """Make the opacity mask, one pixel per region."""
     weights = [weight for row in attention for weight in row]
     least, most = min(weights), max(weights)
     shade = Image.new("L", (len(attention[0]), len(attention)))

@@ -1,4 +1,4 @@
-"""Who calls: an account by its token, else whom the browser's cookies name, else anybody."""
+"""Who calls the API: an account by its token or session cookie, or else anybody."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from ninja.utils import check_csrf
 from accounts.tokens import account_of
 from captioning.api.problems import ProblemError
 
-# Browsers send one of these with every request that changes something; other programs do not.
+# Browsers send at least one of these with every request that changes something; other programs
+# send neither.
 SENT_BY_BROWSERS = ("Origin", "Sec-Fetch-Site")
 
 
@@ -21,61 +22,73 @@ class Token(HttpBearer):
     """A token in the header `Authorization: Bearer TOKEN`."""
 
     def authenticate(self, request: HttpRequest, token: str) -> User:
-        """Make the token's account that of the request. Raises ProblemError."""
+        """Make the token's account the request's user.
+
+        Raises:
+            ProblemError: The token is unknown or revoked.
+        """
         account = account_of(token)
         if account is None:
             raise ProblemError(
-                "invalid_token", "This token is unknown or was revoked. Make another."
+                "invalid_token", "This token is unknown or revoked. Create a new one."
             )
         request.user = account
         return account
 
 
 class Session(APIKeyCookie):
-    """The cookie of a browser that is logged in, such as one on the page that tries the API out."""
+    """The session cookie of a logged-in browser, such as one that tries the API out in its docs."""
 
     param_name = settings.SESSION_COOKIE_NAME
 
     def __call__(self, request: HttpRequest) -> User | None:
-        """Return the account that is logged in. Raises ProblemError where the request is forged."""
+        """Return the account that is logged in, if any.
+
+        Raises:
+            ProblemError: The request lacks the CSRF token.
+        """
         if not request.user.is_authenticated:
             return None
         _refuse_forged(request)
         return request.user
 
     def authenticate(self, request: HttpRequest, key: str | None) -> Any:
-        """Needed by the base class; `__call__` does it all."""
+        """Never called; the base class requires it."""
         raise NotImplementedError
 
 
 def anybody(request: HttpRequest) -> bool:
-    """Tell whether callers without an account are served. Raises ProblemError for a forged request.
+    """Tell whether callers without an account are served.
 
-    A visitor's cookie works as on the pages. Programs may keep it and send it without more ado;
-    only where a browser speaks can another site be behind the request.
+    A visitor's cookie works as on the pages. Only browsers need the CSRF token with it, since only
+    a browser can be made to send a request by another site.
+
+    Raises:
+        ProblemError: A browser's request lacks the CSRF token.
     """
     if any(header in request.headers for header in SENT_BY_BROWSERS):
         _refuse_forged(request)
     return bool(settings.API_ANONYMOUS)
 
 
-# In this order, and for every operation.
+# Tried in this order, by every operation.
 CALLERS = (Token(), Session(), anybody)
 
 
 def is_served(request: HttpRequest) -> bool:
-    """Tell whether the caller of what changes nothing is served.
+    """Tell whether the caller is served by an operation that changes nothing.
 
-    Raises ProblemError for a bad token.
+    Raises:
+        ProblemError: The token is unknown or revoked.
     """
     return bool(Token()(request) or request.user.is_authenticated or settings.API_ANONYMOUS)
 
 
 def _refuse_forged(request: HttpRequest) -> None:
-    """Let another site change nothing by the cookies of the browser that it is open in."""
+    """Refuse a request that another site may have made a browser send. Raises ProblemError."""
     if check_csrf(request) is not None:
         raise ProblemError(
             "csrf_failed",
             "Send the page's CSRF token in the header `X-CSRFToken`, "
-            "or a token of your account in `Authorization`.",
+            "or an API token in the header `Authorization`.",
         )

@@ -1,4 +1,4 @@
-"""Operations on captions: made, found, read, corrected, deleted, and drawn."""
+"""Operations on captions: make, list, read, correct and delete them, and draw their attention."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ router = Router(tags=["captions"])
     openapi_extra=photographs_body() | may_fail(*BAD_BODY, *BAD_PHOTOGRAPH, *NO_MODEL),
 )
 def make_captions(request: HttpRequest) -> dict[str, Any]:
-    """Caption photographs, and keep them in the library of the caller unless `keep` is false.
+    """Caption photographs, and keep them in your library unless `keep` is false.
 
-    Of several, each has its own result: its caption, or what is wrong with it. What is wrong with
-    a single one is the answer to the request.
+    Each photograph has its own result: a caption, or a problem. If you send only one, and it cannot
+    be read, the response is the problem itself.
     """
     submission = read_submission(request)
     results = [_result(request, submission, file) for file in submission.files]
@@ -56,7 +56,7 @@ def make_captions(request: HttpRequest) -> dict[str, Any]:
     openapi_extra=may_fail("invalid_parameters"),
 )
 def list_captions(request: HttpRequest, query: Query[schemas.CaptionsQuery]) -> dict[str, Any]:
-    """List the pictures of the caller whose description has all words of `q`, in any form."""
+    """List the pictures in your library whose description has all words of `q`, in any form."""
     found = find_pictures(pictures_of(request), query.q)
     start = (query.page - 1) * query.page_size
     return {
@@ -73,7 +73,7 @@ def list_captions(request: HttpRequest, query: Query[schemas.CaptionsQuery]) -> 
     openapi_extra=may_fail("not_found"),
 )
 def read_caption(request: HttpRequest, pk: int) -> dict[str, Any]:
-    """Read all that is said of a picture."""
+    """Read a picture's caption, correction and description."""
     return _with_caption(_own_picture(request, pk))
 
 
@@ -83,7 +83,7 @@ def read_caption(request: HttpRequest, pk: int) -> dict[str, Any]:
     openapi_extra=json_body(schemas.Correction) | may_fail("not_found", *BAD_BODY),
 )
 def correct_caption(request: HttpRequest, pk: int) -> dict[str, Any]:
-    """Put a correction beside the model's caption; an empty one takes it away."""
+    """Put a correction beside the model's caption; an empty one removes the correction."""
     picture = _own_picture(request, pk)
     services.correct(picture, read_json(request, schemas.Correction).correction)
     return _with_caption(picture)
@@ -95,7 +95,7 @@ def correct_caption(request: HttpRequest, pk: int) -> dict[str, Any]:
     openapi_extra=may_fail("not_found"),
 )
 def delete_caption(request: HttpRequest, pk: int) -> Status[None]:
-    """Delete a picture, all that was said of it, and its files."""
+    """Delete a picture with its captions, its correction and its files."""
     services.delete(_own_picture(request, pk))
     return Status(204, None)
 
@@ -105,23 +105,25 @@ def delete_caption(request: HttpRequest, pk: int) -> Status[None]:
     openapi_extra=may_fail("not_found", "no_such_word", "no_attention", sends=PNG),
 )
 def draw_caption_attention(request: HttpRequest, pk: int, word: int) -> HttpResponse:
-    """Draw where the model looked for a word of the caption; the first word has number 0."""
+    """Draw the attention for a word of the caption; the first word has number 0."""
     picture = _own_picture(request, pk)
     words = picture.caption.data["words"]
     if word >= len(words):
-        raise ProblemError("no_such_word", f"The caption has {len(words)} words, numbered from 0.")
+        raise ProblemError(
+            "no_such_word", f"The caption has {len(words)} words. The first one has number 0."
+        )
     attention = words[word]["attention"]
     if attention is None:
         raise ProblemError(
             "no_attention",
-            "This model was trained without attention: it cannot show where it looked.",
+            "The caption's model was trained without attention, so there is none to draw.",
         )
     with picture.shown.open("rb") as file, Image.open(file) as photograph:
         return HttpResponse(draw_attention(photograph.convert("RGB"), attention), content_type=PNG)
 
 
 def _result(request: HttpRequest, submission: Submission, file: File[bytes]) -> dict[str, Any]:
-    """Caption one of the files. Raises ProblemError for a bad file that is the only one."""
+    """Caption one of the files. Raises ProblemError if it is the only one and cannot be read."""
     result: dict[str, Any] = {"name": file.name or ""}
     try:
         photograph = PhotographField().clean(file)

@@ -1,4 +1,4 @@
-"""The one operation of IBM's MAX Image Caption Generator, for programs written for that.
+"""The operation of IBM's MAX Image Caption Generator, for programs written for it.
 
 https://github.com/IBM/MAX-Image-Caption-Generator
 """
@@ -27,7 +27,7 @@ PREDICTIONS = 3
 @csrf_exempt  # nothing is changed
 @require_POST
 def predict(request: HttpRequest) -> JsonResponse:
-    """Caption the file in the field `image`, and keep nothing."""
+    """Caption the file in the field `image` without keeping it."""
     try:
         if not is_served(request):
             return _error(401, "Send a token in the header `Authorization: Bearer TOKEN`.")
@@ -46,7 +46,7 @@ def predict(request: HttpRequest) -> JsonResponse:
 
 
 def _captions(request: HttpRequest, photograph: Photograph) -> list[dict[str, Any]]:
-    """The best captions, most probable first. Raises EngineError."""
+    """Find the best captions, the most probable first. Raises EngineError."""
     beam_size = max(engine.served_model().beam_size, PREDICTIONS)
     caption = services.caption_photograph(
         request,

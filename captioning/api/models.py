@@ -16,7 +16,7 @@ router = Router(tags=["models"])
 
 @router.get("/models", response=schemas.Models, openapi_extra=may_fail("model_unusable"))
 def list_models(request: HttpRequest) -> dict[str, Any]:
-    """List the models that caption here, with their scores and how they search."""
+    """List the models in use, with their scores and settings."""
     served = engine.served_model()
     metrics = served.metrics
     model = {

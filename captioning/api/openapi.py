@@ -1,6 +1,6 @@
-"""The OpenAPI document: what django-ninja makes of the code, and what it cannot know.
+"""The OpenAPI document: django-ninja derives it from the code, and this adds what it cannot know.
 
-That is: bodies in several media types, the problems, and that an account may not be needed.
+That is: bodies in several media types, problems, and whether an account is needed.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from captioning.api.problems import KINDS, MEDIA_TYPE
 from captioning.api.schemas import MAX_PHOTOGRAPHS, Correction, Options, SentPhotographs
 from captioning.api.submissions import FORM, JSON, PHOTOGRAPHS
 
-# What any operation may answer.
+# Problems that every operation may have.
 EVERYWHERE = ("authentication_required", "invalid_token", "csrf_failed", "internal_error")
 
 
 class DocumentedAPI(NinjaAPI):
-    """An API whose document has the bodies that its operations read by themselves."""
+    """An API whose document includes the bodies that its operations read themselves."""
 
     def get_openapi_schema(self, **options: Any) -> OpenAPISchema:
-        """Return the document, with the schemas that `body` refers to."""
+        """Return the document, with the schemas of those bodies."""
         document = super().get_openapi_schema(**options)
         bodies: list[tuple[type[BaseModel], Any]] = [
             (SentPhotographs, "validation"),
@@ -42,25 +42,25 @@ class DocumentedAPI(NinjaAPI):
         return document
 
     def get_openapi_operation_id(self, operation: Operation) -> str:
-        """Name an operation by its function, so that generated clients have short names."""
+        """Name an operation after its function, which gives generated clients short names."""
         return operation.view_func.__name__
 
 
 FILE = {"type": "string", "format": "binary"}
 DOCS = Swagger(
     settings={
-        "validatorUrl": None,  # it is on another host
-        "deepLinking": False,  # puts links into buttons, which not everybody can reach
-        "defaultModelsExpandDepth": -1,  # each operation shows its schemas
+        "validatorUrl": None,  # the validator runs on another host
+        "deepLinking": False,  # it nests links in buttons, which is not accessible
+        "defaultModelsExpandDepth": -1,  # hide the list: each operation shows its schemas
     }
 )
 
 
 def photographs_body() -> dict[str, Any]:
-    """Describe a body of photographs and options, as a form or in JSON."""
+    """Document a body of photographs and options, as a form or in JSON."""
     form = Options.model_json_schema()
     for option in form["properties"].values():
-        if "anyOf" in option:  # of a type and null; what forms have for null is an empty field
+        if "anyOf" in option:  # a type or null; in a form an empty field stands for null
             option.update(option.pop("anyOf")[0])
             del option["default"]
     form["properties"][PHOTOGRAPHS] = {
@@ -74,14 +74,16 @@ def photographs_body() -> dict[str, Any]:
 
 
 def json_body(schema: type[BaseModel]) -> dict[str, Any]:
-    """Describe a body in JSON."""
+    """Document a body in JSON."""
     return _body({JSON: _reference(schema)})
 
 
 def may_fail(*codes: str, sends: str | None = None) -> dict[str, Any]:
-    """Describe the answers of an operation that may have these problems.
+    """Document the responses of an operation that may have problems.
 
-    `sends` is the media type of the answer without one, where that is a file.
+    Args:
+        codes: The codes of its problems, besides EVERYWHERE.
+        sends: The media type of a successful response that is a file.
     """
     by_status: dict[int, list[str]] = {}
     for code in (*codes, *EVERYWHERE):

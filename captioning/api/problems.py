@@ -1,4 +1,4 @@
-"""Errors of the API: problem details (RFC 9457), each with a code that stays the same."""
+"""Errors of the API: problem details (RFC 9457), each with a code that never changes."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "60"}}  # s
 
 @dataclass(frozen=True)
 class Kind:
-    """What all problems of one code have in common."""
+    """What all problems with the same code have in common."""
 
     status: int
     title: str
 
 
 KINDS = {
-    "malformed_request": Kind(400, "The request cannot be read"),
+    "malformed_request": Kind(400, "The request is malformed"),
     "photograph_empty": Kind(400, "The file is empty"),
     "photograph_too_many_pixels": Kind(400, "The picture has too many pixels"),
     "photograph_truncated": Kind(400, "The picture is damaged"),
-    "photograph_unreadable": Kind(400, "The file is no picture"),
+    "photograph_unreadable": Kind(400, "The file is not a picture"),
     "photograph_unsupported_format": Kind(400, "The format is not accepted"),
     "authentication_required": Kind(401, "A token is needed"),
     "invalid_token": Kind(401, "The token is not valid"),
-    "csrf_failed": Kind(403, "The browser's request is not confirmed"),
-    "not_found": Kind(404, "There is no such thing"),
+    "csrf_failed": Kind(403, "The CSRF token is missing or wrong"),
+    "not_found": Kind(404, "Not found"),
     "no_such_word": Kind(404, "The caption has no such word"),
     "no_attention": Kind(404, "The model has no attention"),
     "method_not_allowed": Kind(405, "The method is not allowed"),
     "too_large": Kind(413, "The request is too large"),
     "unsupported_media_type": Kind(415, "The media type is not accepted"),
-    "invalid_parameters": Kind(422, "Something sent is out of bounds"),
+    "invalid_parameters": Kind(422, "A parameter is invalid"),
     "internal_error": Kind(500, "The server failed"),
     "model_unusable": Kind(500, "The server has no usable model"),
     "model_unavailable": Kind(503, "The model cannot answer now"),
@@ -52,9 +52,12 @@ KINDS = {
 
 
 class ProblemError(Exception):
-    """Answered as problem details; `detail` is a sentence for the reader.
+    """An error that the API answers as problem details.
 
-    `errors` are the single things that are wrong, where there may be several.
+    Attributes:
+        code: One of KINDS.
+        detail: What went wrong, in a sentence.
+        errors: The single errors, if there may be several.
     """
 
     def __init__(
@@ -67,17 +70,17 @@ class ProblemError(Exception):
 
     @property
     def status(self) -> int:
-        """Status of the answer."""
+        """Status of the response."""
         return KINDS[self.code].status
 
     @property
     def headers(self) -> dict[str, str]:
-        """Headers that an answer of this status needs."""
+        """Headers that a response with this status needs."""
         return HEADERS.get(self.status, {})
 
     @property
     def data(self) -> dict[str, Any]:
-        """The problem as plain data, as `schemas.Problem` describes it."""
+        """The problem as plain data, in the form of `schemas.Problem`."""
         return {
             "type": f"urn:imagecaptioner:problem:{self.code}",
             "title": KINDS[self.code].title,
@@ -88,23 +91,24 @@ class ProblemError(Exception):
 
     @property
     def response(self) -> HttpResponse:
-        """The problem as the answer to a request."""
+        """The problem as a response."""
         return JsonResponse(
             self.data, status=self.status, headers=self.headers, content_type=MEDIA_TYPE
         )
 
 
 def photograph_problem(error: ValidationError) -> ProblemError:
-    """Say what `forms.PhotographField` found wrong with a file."""
+    """Convert an error of `forms.PhotographField`."""
     return ProblemError(f"photograph_{error.code}", " ".join(error.messages))
 
 
 def parameters_problem(errors: list[Any]) -> ProblemError:
-    """Say what is out of bounds, from errors as pydantic lists them; `loc` begins with the place.
+    """Convert errors as pydantic lists them.
 
-    The place is `path`, `query` or `body`; pointers (RFC 6901) lead on from there.
+    The first part of an error's `loc` is `path`, `query` or `body`; the rest becomes a JSON pointer
+    (RFC 6901).
     """
-    described = [
+    listed = [
         {
             "location": str(place),
             "pointer": "".join(f"/{_escaped(step)}" for step in pointer),
@@ -114,9 +118,9 @@ def parameters_problem(errors: list[Any]) -> ProblemError:
         for place, *pointer in [error["loc"]]
     ]
     sentence = "; ".join(
-        f"{each['location']}{each['pointer']}: {each['detail']}" for each in described
+        f"{each['location']}{each['pointer']}: {each['detail']}" for each in listed
     )
-    return ProblemError("invalid_parameters", sentence, errors=described)
+    return ProblemError("invalid_parameters", sentence, errors=listed)
 
 
 def _escaped(step: object) -> str:
@@ -124,14 +128,14 @@ def _escaped(step: object) -> str:
 
 
 def schema_problem(error: SchemaError) -> ProblemError:
-    """Say what is wrong with a body that does not fit its schema."""
+    """Convert the errors of a body that does not fit its schema."""
     return parameters_problem(
         [{"loc": ("body", *each["loc"]), "msg": each["msg"]} for each in error.errors()]
     )
 
 
 def problem_of(error: Exception) -> ProblemError:
-    """Say what an exception means to whoever sent the request."""
+    """Convert an exception that `handle_errors` registers."""
     match error:
         case ProblemError():
             return error
@@ -140,18 +144,20 @@ def problem_of(error: Exception) -> ProblemError:
         case AuthenticationError():
             return ProblemError(
                 "authentication_required",
-                "Send a token of your account in the header `Authorization: Bearer TOKEN`.",
+                "Send an API token in the header `Authorization: Bearer TOKEN`.",
             )
         case Http404():
-            return ProblemError("not_found", "There is nothing at this address that you may reach.")
+            return ProblemError(
+                "not_found", "There is nothing at this address, or it belongs to somebody else."
+            )
         case EngineError():
             code = "model_unusable" if error.permanent else "model_unavailable"
             return ProblemError(code, f"{error} {error.advice}")
-    return ProblemError("malformed_request", "The body of the request is not what its header says.")
+    return ProblemError("malformed_request", "The body does not match the header `Content-Type`.")
 
 
 def handle_errors(api: NinjaAPI) -> None:
-    """Let the API answer all errors that are the sender's, or the engine's, as problems."""
+    """Answer the errors of callers and of the engine as problems."""
     for kind in (
         ProblemError,
         ParametersError,
@@ -168,21 +174,24 @@ def _answer(_: HttpRequest, error: Any) -> HttpResponse:
     return problem_of(error).response
 
 
-# What others answer within the API's addresses, by its status.
+# Problems in place of the pages that Django sends for these statuses.
 PLAIN_ANSWERS = {
-    400: ProblemError("malformed_request", "The request is not what its headers say."),
+    400: ProblemError("malformed_request", "The request is malformed."),
     404: ProblemError("not_found", "There is nothing at this address."),
     405: ProblemError(
-        "method_not_allowed", "The header `Allow` lists the methods of this address."
+        "method_not_allowed",
+        "This address does not support the method. The header `Allow` lists those it does.",
     ),
-    500: ProblemError("internal_error", "Something went wrong here; the server's log tells what."),
+    500: ProblemError(
+        "internal_error", "Something went wrong on the server. Its log has the details."
+    ),
 }
 
 
 def problems_for_programs(
     get_response: Callable[[HttpRequest], HttpResponse],
 ) -> Callable[[HttpRequest], HttpResponse]:
-    """Answer errors under `/api/` as problems where Django would send a page."""
+    """Middleware that replaces Django's error pages under `/api/` by problems."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)

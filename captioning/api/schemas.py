@@ -1,6 +1,6 @@
-"""What the API takes and answers; the OpenAPI document is made of it.
+"""What the API takes and sends; the OpenAPI document is derived from it.
 
-The limits of options are those of the forms on the pages.
+Options have the limits and the help texts of the forms on the pages.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def _help(field: FormField) -> str:
 
 
 def _option(name: str, example: float) -> Any:
-    """Describe a number that may be left to the model, as the form describes it."""
+    """An optional number, with the limits and the help text of the form's field."""
     field: Any = DecodingForm.base_fields[name]
     return Field(
         None,
@@ -41,10 +41,10 @@ def _option(name: str, example: float) -> Any:
 
 def _decoded(text: object) -> bytes:
     if not isinstance(text, str):
-        raise ValueError("This is no string of base64.")
+        raise ValueError("This is not a base64 string.")
     try:
         return base64.b64decode(text, validate=True)
-    except ValueError as error:  # binascii.Error is one, and so is what is not in ASCII
+    except ValueError as error:  # binascii.Error, or text that is not ASCII
         raise ValueError("This is not base64.") from error
 
 
@@ -53,7 +53,7 @@ def _printable(name: str) -> str:
 
 
 def _whole(number: object) -> object:
-    """In JSON 3.0 is a whole number too."""
+    """Convert 3.0, which is a whole number in JSON too."""
     return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
@@ -66,7 +66,7 @@ Base64 = Annotated[
 
 
 class Options(Schema):
-    """How to caption. What is left out is the model's own choice."""
+    """Options for captioning. The model decides about those left out."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -90,13 +90,13 @@ class SentPhotograph(Schema):
 
 
 class SentPhotographs(Options):
-    """Photographs in JSON, and how to caption them."""
+    """Photographs in JSON, and options for captioning them."""
 
     photographs: list[SentPhotograph] = Field(min_length=1, max_length=MAX_PHOTOGRAPHS)
 
 
 class Correction(Schema):
-    """What a person says of a picture instead of the model; empty for what the model said."""
+    """A person's own words for a picture; if empty, the model's caption is back."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -106,13 +106,13 @@ class Correction(Schema):
 class CaptionsQuery(Schema):
     """Which pictures to list."""
 
-    q: str = Field("", max_length=MAX_QUERY, description="Words that the descriptions must have.")
+    q: str = Field("", max_length=MAX_QUERY, description="Words that the description must have.")
     page: int = Field(1, ge=1, le=MAX_PAGE)
     page_size: int = Field(PICTURES_PER_PAGE, ge=1, le=MAX_PICTURES_PER_PAGE)
 
 
 class RunnerUp(Schema):
-    """A word that the model considered instead."""
+    """Another word that was probable in the same place."""
 
     text: str
     probability: float
@@ -122,7 +122,9 @@ class Word(Schema):
     """A word of a caption."""
 
     text: str
-    part: str = Field(description="The word as it stands in the sentence; joined, they are it.")
+    part: str = Field(
+        description="The word's part of the sentence; joined, the parts are the sentence."
+    )
     probability: float
     runners_up: list[RunnerUp]
     attention: list[list[float]] | None = Field(
@@ -140,48 +142,52 @@ class Candidate(Schema):
 
 
 class CaptionData(Candidate):
-    """What the model says of a picture."""
+    """The model's caption of a picture, word by word."""
 
     words: list[Word]
-    candidates: list[Candidate] = Field(description="The others that the search found, best first.")
+    candidates: list[Candidate] = Field(
+        description="The other captions that the search found, best first."
+    )
 
 
 class FieldError(Schema):
-    """One thing that is wrong."""
+    """One error in the request."""
 
     location: str = Field(description="`path`, `query` or `body`.")
-    pointer: str = Field(description="Where it is there, a JSON pointer (RFC 6901).")
+    pointer: str = Field(description="Where in it, as a JSON pointer (RFC 6901).")
     detail: str
 
 
 class Problem(Schema):
-    """What went wrong, as problem details (RFC 9457)."""
+    """Problem details (RFC 9457)."""
 
     type: str = Field(description="The code as a URI.")
     title: str
     status: int
-    detail: str = Field(description="A sentence for the reader.")
-    code: str = Field(description="Stays the same; docs/api.md lists all.")
+    detail: str = Field(description="What went wrong, in a sentence.")
+    code: str = Field(description="Never changes; docs/api.md lists all codes.")
     errors: list[FieldError] | None = Field(None, description="Only with `invalid_parameters`.")
 
 
 class Result(Schema):
-    """What became of a photograph: `caption` or `problem` is null."""
+    """The result for one photograph: either `caption` or `problem` is null."""
 
-    name: str = Field(description="The name of its file.")
-    id: int | None = Field(None, description="Its number in the library, if it was kept.")
+    name: str = Field(description="The name of the file.")
+    id: int | None = Field(
+        None, description="The picture's number in your library, if it was kept."
+    )
     caption: CaptionData | None = None
     problem: Problem | None = None
 
 
 class Results(Schema):
-    """One result for each photograph, in their order."""
+    """One result for each photograph, in the same order."""
 
     results: list[Result]
 
 
 class Picture(Schema):
-    """A picture in the library."""
+    """A picture in your library."""
 
     id: int
     name: str
@@ -194,34 +200,34 @@ class Picture(Schema):
 
 
 class PictureWithCaption(Picture):
-    """A picture in the library, with all that the model said."""
+    """A picture in your library, with the whole caption."""
 
-    model: str = Field(description="The model that said it.")
-    settings: dict[str, Any] = Field(description="How it searched.")
+    model: str = Field(description="The model that wrote the caption.")
+    settings: dict[str, Any] = Field(description="The settings that it used.")
     caption: CaptionData
 
 
 class Page(Schema):
-    """A page of the pictures that were found, newest first."""
+    """A page of the pictures found, newest first."""
 
-    count: int = Field(description="How many were found, on all pages.")
+    count: int = Field(description="Number of pictures found, on all pages.")
     page: int
     page_size: int
     results: list[Picture]
 
 
 class Model(Schema):
-    """A model that captions here."""
+    """A model in use."""
 
     name: str
-    hash: str = Field(description="SHA-256 of its configuration, which tells models apart.")
+    hash: str = Field(description="SHA-256 of its configuration, which identifies the model.")
     dataset: str | None = None
-    split: str | None = Field(None, description="The photographs that the scores are of.")
+    split: str | None = Field(None, description="The split of the data set that was scored.")
     scores: dict[str, float]
-    settings: dict[str, Any] = Field(description="How it searches if nothing else is asked for.")
+    settings: dict[str, Any] = Field(description="Settings that apply without options.")
 
 
 class Models(Schema):
-    """The models that caption here."""
+    """The models in use."""
 
     models: list[Model]

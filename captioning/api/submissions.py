@@ -1,4 +1,4 @@
-"""What is sent to be captioned: files in a form, or base64 in JSON."""
+"""Reading requests: photographs as files in a form or as base64 in JSON, and other JSON."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from captioning.uploads import MAX_UPLOAD_BYTES
 
 FORM, JSON = "multipart/form-data", "application/json"
 PHOTOGRAPHS = "photographs"
-# Base64 writes three bytes in four letters; the rest is for names and options.
+# Base64 takes four letters for three bytes. The rest is for names and options.
 MAX_JSON_BYTES = MAX_UPLOAD_BYTES * 4 // 3 + 100_000
 
 Body = TypeVar("Body", bound=BaseModel)
@@ -26,7 +26,7 @@ Body = TypeVar("Body", bound=BaseModel)
 
 @dataclass(frozen=True)
 class Submission:
-    """Files to caption, and how."""
+    """Files to caption, and options."""
 
     files: list[File[bytes]]
     keep: bool
@@ -35,7 +35,12 @@ class Submission:
 
 
 def read_submission(request: HttpRequest) -> Submission:
-    """Read what was sent. Raises ProblemError."""
+    """Read photographs and options from a form or from JSON.
+
+    Raises:
+        ProblemError: The body cannot be read, or something in it is invalid.
+        EngineError: The checkpoint is missing or damaged.
+    """
     if request.content_type == FORM:
         files, options = _read_form(request)
     elif request.content_type == JSON:
@@ -51,16 +56,20 @@ def read_submission(request: HttpRequest) -> Submission:
 
 
 def read_json(request: HttpRequest, schema: type[Body]) -> Body:
-    """Read the JSON in the request's body. Raises ProblemError."""
+    """Read JSON of a schema from the request's body.
+
+    Raises:
+        ProblemError: The body cannot be read, or does not fit the schema.
+    """
     if request.content_type != JSON:
         raise ProblemError("unsupported_media_type", f"Send {JSON}.")
-    # Not `request.body`, which is bounded to what a page's form may have.
+    # `request.body` would be limited to DATA_UPLOAD_MAX_MEMORY_SIZE, which is for forms.
     body = request.read(MAX_JSON_BYTES + 1)
     if len(body) > MAX_JSON_BYTES:
         raise _too_large()
     try:
         data = json.loads(body)
-    except ValueError as error:  # UnicodeDecodeError too
+    except ValueError as error:  # JSONDecodeError or UnicodeDecodeError
         raise ProblemError("malformed_request", f"This is not JSON: {error}.") from error
     except RecursionError as error:
         raise ProblemError("malformed_request", "This JSON is nested too deeply.") from error
@@ -68,7 +77,7 @@ def read_json(request: HttpRequest, schema: type[Body]) -> Body:
 
 
 def _read_form(request: HttpRequest) -> tuple[list[File[bytes]], Options]:
-    """Read the files and options of a form; an empty field is left to the model."""
+    """Read files and options from a form; an empty field counts as left out."""
     files: list[File[bytes]] = list(request.FILES.getlist(PHOTOGRAPHS))
     if not 1 <= len(files) <= MAX_PHOTOGRAPHS or PHOTOGRAPHS in request.POST:
         detail = f"Send 1 to {MAX_PHOTOGRAPHS} files in the field `{PHOTOGRAPHS}`."
@@ -87,16 +96,16 @@ def _validated(schema: type[Body], data: Any, *, strict: bool) -> Body:
 
 
 def _form_of(options: Options) -> DecodingForm:
-    """The options as the page's form, which knows their defaults."""
+    """Put the options into the page's form, which knows the defaults."""
     form = DecodingForm(options.model_dump())
     if not form.is_valid():
-        raise RuntimeError(f"The schema allows what the form refuses: {form.errors.as_text()}")
+        raise RuntimeError(f"The schema accepts what the form refuses: {form.errors.as_text()}")
     return form
 
 
 def _too_large() -> ProblemError:
     return ProblemError(
         "too_large",
-        f"The photographs of a request may have {MAX_MEGABYTES} MB together. "
+        f"The photographs in a request may have {MAX_MEGABYTES} MB together. "
         "Send smaller copies, or several requests.",
     )

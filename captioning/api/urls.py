@@ -1,4 +1,4 @@
-"""Addresses of the API; `/api/v1/docs` shows them, `/api/v1/openapi.json` describes them."""
+"""Addresses of the API. `/api/v1/docs` documents them, from `/api/v1/openapi.json`."""
 
 from django.urls import path
 from django.views.decorators.cache import never_cache
@@ -12,8 +12,8 @@ from captioning.api.problems import handle_errors
 api = DocumentedAPI(
     title="Image Captioner",
     version="1",
-    # Swagger UI's headings of operations are one level below this one.
-    description="Photographs to captions. Errors are problem details (RFC 9457).\n\n## Operations",
+    # Swagger UI's headings of operations come one level below this heading.
+    description="Captions for photographs. Errors are problem details (RFC 9457).\n\n## Operations",
     urls_namespace="api-v1",
     auth=CALLERS,
     docs=DOCS,

@@ -1,4 +1,4 @@
-"""Downloads of what a search in the library finds, on all its pages."""
+"""Downloads of all pictures that a search in the library finds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 
 from captioning.library.exports import csv_rows, described_files, json_rows, zip_parts
 from captioning.library.training_set import training_set
-from captioning.library.views import searched
+from captioning.library.views import find_requested_pictures
 from captioning.models import Picture
 
 Parts = Iterator[str] | Iterator[bytes]
@@ -25,7 +25,7 @@ def _training_zip(pictures: QuerySet[Picture]) -> Iterator[bytes]:
     return zip_parts(training_set(pictures))
 
 
-# By the name of the download: its media type, and how it is written.
+# The media type of each download, and the function that generates it.
 EXPORTS: dict[str, tuple[str, Callable[[QuerySet[Picture]], Parts]]] = {
     "pictures.csv": ("text/csv; charset=utf-8", csv_rows),
     "pictures.json": ("application/json", json_rows),
@@ -37,9 +37,9 @@ EXPORTS: dict[str, tuple[str, Callable[[QuerySet[Picture]], Parts]]] = {
 @never_cache
 @require_safe
 def export(request: HttpRequest, name: str) -> StreamingHttpResponse:
-    """Send the pictures that the search finds as one of the `EXPORTS`."""
+    """Send all pictures that the search finds as one of the `EXPORTS`."""
     media_type, written = EXPORTS[name]
-    pictures, _ = searched(request)
+    pictures, _ = find_requested_pictures(request)
     return StreamingHttpResponse(
         written(pictures),
         content_type=media_type,

@@ -1,4 +1,4 @@
-"""What leaves the library: tables of pictures, and zip files of them, made while they are sent."""
+"""Exports of the library: tables of pictures and zip files, generated while they are sent."""
 
 from __future__ import annotations
 
@@ -31,24 +31,24 @@ COLUMNS = (
     "height",
 )
 ROWS_AT_A_TIME = 200
-# A spreadsheet takes what begins so for a formula and runs it.
+# Spreadsheets take a cell that begins with one of these for a formula, and run it.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-BYTE_ORDER_MARK = "\ufeff"  # without it Excel takes UTF-8 for something else
-MAX_STEM = 60  # characters, of four bytes at most; file systems allow 255 bytes
+BYTE_ORDER_MARK = "\ufeff"  # Excel needs it to recognise UTF-8
+MAX_STEM = 60  # characters of up to 4 bytes each; file systems allow 255 bytes
 
 File = tuple[str, bytes]
-"""The path of a file in a zip file or folder, and its content."""
+"""A file's path in the zip file or folder, and its content."""
 
 
 def csv_rows(pictures: QuerySet[Picture]) -> Iterator[str]:
-    """Write the pictures as a table with a header, line by line, safe to open in a spreadsheet."""
+    """Generate a table with a header line by line, safe to open in a spreadsheet."""
     yield BYTE_ORDER_MARK + csv_line(COLUMNS)
     for row in _rows(pictures):
         yield csv_line(_without_formula(value) for value in row.values())
 
 
 def json_rows(pictures: QuerySet[Picture]) -> Iterator[str]:
-    """Write the pictures as a list of objects, one a line."""
+    """Generate a JSON list with one object per picture and line."""
     separator = "[\n"
     for row in _rows(pictures):
         yield separator + json.dumps(row, ensure_ascii=False)
@@ -57,9 +57,10 @@ def json_rows(pictures: QuerySet[Picture]) -> Iterator[str]:
 
 
 def described_files(pictures: QuerySet[Picture]) -> Iterator[File]:
-    """The originals of the pictures, with their descriptions written into them.
+    """Generate the originals of the pictures, with their descriptions written into them.
 
-    Next to one that cannot hold its description, or has damaged metadata, comes a sidecar.
+    A file whose format cannot hold a description, or whose metadata is damaged, stays unchanged and
+    is followed by a sidecar.
     """
     taken: set[str] = set()
     for picture in pictures.iterator(ROWS_AT_A_TIME):
@@ -72,13 +73,13 @@ def described_files(pictures: QuerySet[Picture]) -> Iterator[File]:
                 yield name, described(content, picture.format, picture.description)
                 continue
         except MetadataError:
-            pass  # what is damaged stays as it came
+            pass  # leave a damaged file as it is
         yield name, content
         yield name + SIDECAR_SUFFIX, xmp.described(None, picture.description)
 
 
 def content_of(picture: Picture, kind: str) -> bytes | None:
-    """Read a file of a picture; None where the picture was deleted in the meantime."""
+    """Read a file of a picture; None if the picture was deleted in the meantime."""
     try:
         with getattr(picture, kind).open("rb") as file:
             content: bytes = file.read()
@@ -90,9 +91,9 @@ def content_of(picture: Picture, kind: str) -> bytes | None:
 
 
 def zip_parts(files: Iterable[File]) -> Iterator[bytes]:
-    """Write a zip file part by part, with no more than one of the files in memory."""
+    """Generate a zip file part by part, with one of the files in memory at a time."""
     sink = _Sink()
-    # Deflated, though pictures hardly shrink: some readers refuse other files of unknown size.
+    # Pictures hardly shrink, but some readers refuse stored entries whose size comes after them.
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for path, content in files:
             archive.writestr(path, content)
@@ -101,7 +102,7 @@ def zip_parts(files: Iterable[File]) -> Iterator[bytes]:
 
 
 def csv_line(cells: Iterable[object]) -> str:
-    """Write the cells as a line of comma-separated values."""
+    """Write cells as one line of CSV."""
     line = StringIO()
     csv.writer(line, lineterminator="\r\n").writerow(cells)
     return line.getvalue()
@@ -131,15 +132,15 @@ def _without_formula(value: Any) -> Any:
 
 
 def _file_name(picture: Picture, taken: set[str]) -> str:
-    """Name the picture's file by its own name: valid everywhere, and not yet `taken`."""
+    """Make the picture's own name valid on every system and unique, and add it to `taken`."""
     suffixes = FORMATS[picture.format]
     own = PurePath(unicodedata.normalize("NFC", picture.name))
     is_true = own.suffix.lower() in suffixes
     stem, suffix = (own.stem, own.suffix.lower()) if is_true else (own.name, suffixes[0])
-    # The letter is for what refuses names of nothing but dots.
+    # The x keeps get_valid_filename from refusing a name that has nothing but dots.
     stem = get_valid_filename(f"x{stem}")[1:].strip(".")[:MAX_STEM] or "picture"
     name, number = stem, 1
-    # Some file systems hold "A.jpg" and "a.jpg" for the same.
+    # On some file systems "A.jpg" and "a.jpg" are the same file.
     while (key := f"{name}{suffix}".casefold()) in taken:
         number += 1
         name = f"{stem}-{number}"
@@ -148,17 +149,17 @@ def _file_name(picture: Picture, taken: set[str]) -> str:
 
 
 class _Sink(RawIOBase):
-    """A stream that is written to and emptied in turn."""
+    """A stream that keeps what is written to it until it is taken."""
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
 
     def writable(self) -> bool:
-        """Tell that it can be written to."""
+        """Tell `zipfile` that it can write here."""
         return True
 
     def write(self, data: Any) -> int:
-        """Take the data."""
+        """Keep the data."""
         self._parts.append(bytes(data))
         return len(data)
 

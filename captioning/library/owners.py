@@ -1,4 +1,4 @@
-"""Whose pictures a request may reach: those of its account, or of the visitor its cookie names."""
+"""The pictures that a request may reach: its account's, or those of the visitor in its cookie."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from captioning.models import Owner, Picture
 
 COOKIE = "visitor"
 SALT = "captioning.visitor"
-MAX_AGE = 400 * 24 * 60 * 60  # seconds; browsers keep no cookie for longer
+MAX_AGE = 400 * 24 * 60 * 60  # seconds; the longest that browsers keep a cookie
 
 
 def remember_visitor(request: HttpRequest) -> uuid.UUID:
-    """Return the visitor that the request's cookie names; one without gets a cookie."""
+    """Return the visitor in the request's cookie; a new one gets a cookie with the response."""
     if (visitor := _visitor(request)) is None:
         visitor = request.META["NEW_VISITOR"] = uuid.uuid4()
     return visitor
@@ -28,7 +28,7 @@ def remember_visitor(request: HttpRequest) -> uuid.UUID:
 def visitor_cookie(
     get_response: Callable[[HttpRequest], HttpResponse],
 ) -> Callable[[HttpRequest], HttpResponse]:
-    """Send the cookie to a visitor whom `remember_visitor` met for the first time."""
+    """Middleware that sends the cookie to visitors that are new to `remember_visitor`."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
@@ -48,7 +48,7 @@ def visitor_cookie(
 
 
 def pictures_of(request: HttpRequest) -> QuerySet[Picture]:
-    """Return the pictures that the request may see and change, newest first."""
+    """Find the pictures that the request may see and change, newest first."""
     if request.user.is_authenticated:
         return Picture.objects.filter(owner__account=request.user.pk)
     if (visitor := _visitor(request)) is not None:
@@ -57,7 +57,7 @@ def pictures_of(request: HttpRequest) -> QuerySet[Picture]:
 
 
 def owner_of(request: HttpRequest) -> Owner:
-    """Return the owner of what the request keeps, entered at the first picture."""
+    """Return the owner of what the request keeps, created with the first picture."""
     if request.user.is_authenticated:
         return owner_of_account(request.user)
     owner, _ = Owner.objects.get_or_create(visitor=remember_visitor(request))
@@ -65,7 +65,7 @@ def owner_of(request: HttpRequest) -> Owner:
 
 
 def owner_of_account(account: AbstractBaseUser) -> Owner:
-    """Return the owner that an account is, entered at its first picture."""
+    """Return the owner that stands for an account, created with the first picture."""
     owner, _ = Owner.objects.get_or_create(account_id=account.pk)
     return owner
 
@@ -74,8 +74,8 @@ def owner_of_account(account: AbstractBaseUser) -> Owner:
 def give_visitors_pictures_to_account(request: HttpRequest, account: AbstractBaseUser) -> None:
     """Move the pictures of the request's visitor to the account.
 
-    Where both have the same picture, the account's stays; what only the visitor's has of captions,
-    correction and shared link moves to it.
+    If both have the same picture, the account's stays, and takes over the captions, the correction
+    and the shared link that it lacks.
     """
     visitor = Owner.objects.filter(visitor=_visitor(request)).first()
     if visitor is None or visitor.visitor is None:
@@ -92,7 +92,7 @@ def give_visitors_pictures_to_account(request: HttpRequest, account: AbstractBas
 
 
 def _visitor(request: HttpRequest) -> uuid.UUID | None:
-    """Return the visitor of the request's cookie, or the one who is about to get a cookie."""
+    """Return the visitor in the request's cookie, or the new one who is about to get it."""
     if new := request.META.get("NEW_VISITOR"):
         return uuid.UUID(str(new))
     value = request.get_signed_cookie(COOKIE, default=None, salt=SALT, max_age=MAX_AGE)
@@ -100,7 +100,7 @@ def _visitor(request: HttpRequest) -> uuid.UUID | None:
 
 
 def _merge(picture: Picture, kept: Picture) -> None:
-    """Add to `kept` what it lacks of `picture`, the same picture, which goes."""
+    """Delete `picture`, after moving to `kept`, the same picture, what `kept` lacks."""
     for caption in picture.captions.all():
         if not kept.captions.filter(
             checkpoint=caption.checkpoint, settings=caption.settings

@@ -1,4 +1,4 @@
-"""What happens by itself: files go with their rows, and pictures come along at the log-in."""
+"""Signal handlers: delete files with their rows, and move pictures to the account at log-in."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from captioning.models import Picture
 
 @receiver(post_delete, sender=Picture)
 def delete_files(instance: Picture, **_: Any) -> None:
-    """Delete the files once the row is gone for good, however it was deleted."""
+    """Delete a picture's files when the deletion of its row is committed."""
     transaction.on_commit(partial(services.delete_files, instance))
 
 
 @receiver(user_logged_in)
 def take_pictures_along(request: HttpRequest, user: AbstractBaseUser, **_: Any) -> None:
-    """Give the account the pictures that its owner kept before the log-in."""
+    """Give the account the pictures that the visitor kept before logging in."""
     owners.give_visitors_pictures_to_account(request, user)

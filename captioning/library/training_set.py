@@ -1,4 +1,4 @@
-"""Corrected pictures as a data set that `train_captioner --dataset captions-csv` reads."""
+"""Corrected pictures as a data set for `train_captioner --dataset captions-csv`."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ from captioning.library.exports import ROWS_AT_A_TIME, File, content_of, csv_lin
 from captioning.library.queries import corrected
 from captioning.models import Picture
 
-DEV_SHARE = 5  # one picture of so many
+DEV_SHARE = 5  # one picture in five goes to the dev split
 
 
 def training_set(pictures: QuerySet[Picture]) -> Iterator[File]:
-    """The files of the data set: `Images`, and `captions.csv` with their corrections and splits.
+    """Generate the files of the data set: images, then `captions.csv` with captions and splits.
 
-    The images are the copies without metadata. Their names are the hashes of their pixels, so that
-    they tell nothing, and a picture that several people corrected is one image with several
-    captions.
+    The images are the copies without metadata, named by the hash of their pixels. So their names
+    reveal nothing, and a picture that several people corrected is one image with several captions.
     """
     lines = []
     done: set[str] = set()
@@ -36,10 +35,10 @@ def training_set(pictures: QuerySet[Picture]) -> Iterator[File]:
 
 
 def splits(hashes: Iterable[str]) -> dict[str, str]:
-    """Say for each picture, by the hash of its pixels, whether it is in the train or dev split.
+    """Assign each picture, known by the hash of its pixels, to the train or the dev split.
 
-    One of five is in dev, always the same ones: what one model learned from must not score the
-    next. Only where that would leave a split empty, the first moves.
+    The hash alone decides, so that an image on which one model was trained never scores the next.
+    Only if that leaves a split empty, one picture moves there.
     """
     ordered = sorted(hashes)
     split_of = {name: "train" if int(name, 16) % DEV_SHARE else "dev" for name in ordered}

@@ -1,4 +1,4 @@
-"""Pages of the library: every picture is looked up among those that the request may reach."""
+"""Pages of the library. Every view looks for its picture among those that the request may reach."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from captioning.models import Picture
 
 PICTURES_PER_PAGE = 24
 
-# What every browser shows as a picture and never as anything else; the rest is downloaded.
+# Browsers show these as pictures, and never as anything else; other files are downloaded.
 SHOWN_INLINE = ("image/jpeg", "image/png", "image/gif", "image/webp", "image/avif")
 
 
 @never_cache
 @require_safe
 def gallery(request: HttpRequest) -> HttpResponse:
-    """Show the pictures that a search finds, newest first; all of them without one."""
-    found, query = searched(request)
+    """Show the pictures that a search finds, or all pictures, newest first."""
+    found, query = find_requested_pictures(request)
     context = {
         "page": Paginator(found, PICTURES_PER_PAGE).get_page(request.GET.get("page")),
         "query": query,
@@ -43,7 +43,7 @@ def gallery(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def picture(request: HttpRequest, pk: int) -> HttpResponse:
-    """Show a picture with its caption and correction."""
+    """Show a picture with its caption and its correction."""
     picture = _own_picture(request, pk)
     form = CorrectionForm(initial={"correction": picture.description})
     return _picture_page(request, picture, form)
@@ -51,7 +51,7 @@ def picture(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def correct(request: HttpRequest, pk: int) -> HttpResponse:
-    """Put a correction beside the caption."""
+    """Save a correction."""
     picture = _own_picture(request, pk)
     form = CorrectionForm(request.POST)
     if not form.is_valid():
@@ -67,7 +67,7 @@ def correct(request: HttpRequest, pk: int) -> HttpResponse:
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def delete(request: HttpRequest, pk: int) -> HttpResponse:
-    """Ask whether to delete a picture, and delete it."""
+    """Ask whether to delete a picture, or delete it."""
     picture = _own_picture(request, pk)
     if request.method != "POST":
         return render(request, "captioning/delete.html", {"picture": picture})
@@ -78,7 +78,7 @@ def delete(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def share(request: HttpRequest, pk: int) -> HttpResponse:
-    """Make a link that shows the picture to anyone."""
+    """Create a link that shows the picture to anyone."""
     picture = _own_picture(request, pk)
     services.share(picture)
     messages.success(request, "Link created. Anyone who has it can see this picture.")
@@ -87,7 +87,7 @@ def share(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def revoke(request: HttpRequest, pk: int) -> HttpResponse:
-    """Take the link away."""
+    """Remove the link."""
     picture = _own_picture(request, pk)
     services.revoke(picture)
     messages.success(request, "Link revoked. It no longer works.")
@@ -106,7 +106,7 @@ def file(request: HttpRequest, pk: int, kind: str) -> HttpResponseBase:
 @never_cache
 @require_safe
 def shared(request: HttpRequest, token: str) -> HttpResponse:
-    """Show a picture and what is said of it to whoever knows its link, and nothing of its owner."""
+    """Show a picture and its description, but nothing about its owner, to anyone with the link."""
     picture = get_object_or_404(Picture, share_token=token)
     response = render(request, "captioning/shared.html", {"picture": picture})
     response["X-Robots-Tag"] = "noindex"
@@ -115,13 +115,13 @@ def shared(request: HttpRequest, token: str) -> HttpResponse:
 
 @require_safe
 def shared_file(request: HttpRequest, token: str) -> HttpResponseBase:
-    """Send the copy without metadata of a shared picture."""
+    """Send a shared picture's copy without metadata."""
     picture = get_object_or_404(Picture, share_token=token)
     return file_response(request, picture.shown, "image/jpeg")
 
 
-def searched(request: HttpRequest) -> tuple[QuerySet[Picture], str]:
-    """Return those of the request's pictures that its query finds, and the query."""
+def find_requested_pictures(request: HttpRequest) -> tuple[QuerySet[Picture], str]:
+    """Find those of the request's own pictures that match its query; returns the query as well."""
     query = request.GET.get("q", "")[:MAX_QUERY].strip()
     return find_pictures(pictures_of(request), query), query
 
@@ -153,8 +153,8 @@ def _shared_link(request: HttpRequest, picture: Picture) -> str | None:
 def file_response(
     request: HttpRequest, file: FieldFile, media_type: str, *, name: str = ""
 ) -> HttpResponseBase:
-    """Send a file that the browser may keep, but must ask for again: it may be gone by then."""
-    # The files' random names are never given to another content.
+    """Send a file that the browser may cache but must revalidate: it may be deleted by then."""
+    # Names are random and never reused, so that a name stands for one content.
     etag = f'"{PurePosixPath(str(file.name)).stem}"'
     response: HttpResponseBase = get_conditional_response(request, etag=etag) or FileResponse(
         file.open("rb"),

@@ -1,1 +1,1 @@
-"""What templates can call."""
+"""Filters and tags for templates."""

@@ -19,9 +19,9 @@ register = template.Library()
 
 @register.filter
 def percent(probability: float) -> str:
-    """Write the probability of a word for a reader: `43%`, `2.1%`, `0.03%`.
+    """Write a word's probability for a reader: `43%`, `2.1%`, `0.03%`.
 
-    What is neither certain nor impossible is never written as 100% or 0%.
+    Only a certain word gets 100%, and only an impossible one 0%.
     """
     value = 100 * probability
     if value > 99:
@@ -33,9 +33,9 @@ def percent(probability: float) -> str:
 
 @register.filter
 def odds(log_probability: float) -> str:
-    """Write the probability of a whole caption for a reader: `1 in 4.2`, `1 in 19 million`.
+    """Write a caption's probability for a reader: `1 in 4.2`, `1 in 19 million`.
 
-    It is far too small for a percentage that could be read.
+    As a percentage it would be too small to read.
     """
     if log_probability < -math.log(FEWEST):
         return "less than 1 in a thousand trillion"
@@ -48,7 +48,7 @@ def odds(log_probability: float) -> str:
 
 @register.filter
 def is_doubtful(word: Mapping[str, Any]) -> bool:
-    """Tell whether the model was so unsure of the word that the reader should be told."""
+    """Tell whether the word's probability is so low that the reader should know."""
     probability: float = word["probability"]
     return probability < DOUBTFUL_BELOW
 
@@ -61,11 +61,11 @@ def doubtful_words(caption: Mapping[str, Any]) -> list[str]:
 
 @register.simple_tag
 def doubtful_below() -> str:
-    """Write the probability under which a word is doubtful."""
+    """Write the probability below which a word is doubtful."""
     return percent(DOUBTFUL_BELOW)
 
 
 @register.filter
 def shown_word(text: str) -> str:
-    """Write a word of the vocabulary for a reader, who does not know `<end>`."""
+    """Write a word of the vocabulary for a reader, who cannot know what `<end>` is."""
     return "(the end)" if text == "<end>" else text

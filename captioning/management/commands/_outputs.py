@@ -1,4 +1,4 @@
-"""Checks of the files that commands are to write, before any work is done."""
+"""Checks of a command's output files before it starts to work."""
 
 from __future__ import annotations
 
@@ -9,7 +9,15 @@ from django.core.management.base import CommandError
 
 
 def check_outputs(options: dict[str, Any], *names: str) -> None:
-    """Refuse options of these names whose file could not be written, or is another one's too."""
+    """Refuse output files that cannot be written, or that two options share.
+
+    Args:
+        options: The command's options.
+        names: The names of those that are output files; None stands for no file.
+
+    Raises:
+        CommandError: One of them is refused.
+    """
     seen: dict[Path, str] = {}
     for name in names:
         path, flag = options[name], f"--{name.replace('_', '-')}"
@@ -17,7 +25,7 @@ def check_outputs(options: dict[str, Any], *names: str) -> None:
             continue
         if path.is_dir() or not path.parent.is_dir():
             raise CommandError(
-                f"{flag} {path} cannot be written: it must be a file in a folder that exists."
+                f"{flag} {path} cannot be written: name a file in a folder that exists."
             )
         if (other := seen.setdefault(path.resolve(), flag)) != flag:
             raise CommandError(f"{other} and {flag} name the same file, {path}.")

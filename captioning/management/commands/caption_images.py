@@ -1,4 +1,4 @@
-"""`python manage.py caption_images PATH...`: captions for files and folders, from the shell."""
+"""`python manage.py caption_images PATH...`: caption image files and folders of them."""
 
 from __future__ import annotations
 
@@ -30,51 +30,59 @@ Report = Callable[[Path, str], None]
 
 
 class Command(BaseCommand):
-    """Caption image files and print the captions."""
+    """Caption image files, print the captions, and write them into the files if asked to."""
 
-    help = "Caption image files, and those in folders, and print one caption for each."
+    help = "Caption image files, or all image files in folders, and print one caption for each."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Add what to caption and how to print it."""
+        """Add the paths, and options for captioning, printing and writing."""
         parser.add_argument(
-            "paths", nargs="+", type=Path, metavar="PATH", help="image file, or folder of them"
+            "paths",
+            nargs="+",
+            type=Path,
+            metavar="PATH",
+            help="image file, or folder of image files",
         )
         parser.add_argument(
             "--beam-size",
             type=_beam_size,
             metavar="N",
-            help="captions that the search keeps at every word (default: the checkpoint's)",
+            help="captions that beam search keeps at every word (default: the checkpoint's)",
         )
         parser.add_argument(
-            "--format", choices=list(WRITERS), default="text", help="default: %(default)s"
+            "--format",
+            choices=list(WRITERS),
+            default="text",
+            help="format of the output (default: %(default)s)",
         )
         parser.add_argument(
             "--write-metadata",
             action="store_true",
-            help="write each caption into its file, as the XMP and IPTC description",
+            help="write each caption into its file as the XMP and IPTC description",
         )
         parser.add_argument(
             "--overwrite",
             action="store_true",
-            help="do so in files that have a description already",
+            help="with --write-metadata, replace descriptions that files have already",
         )
         parser.add_argument(
             "--no-backup",
             action="store_false",
             dest="backup",
-            help="do not keep the files as they were, as FILE.orig",
+            help="with --write-metadata, do not keep a copy of each file as FILE.orig",
         )
 
     def handle(self, *_: Any, **options: Any) -> None:
-        """Print a caption for each file; exits with 1 where one could not be captioned.
+        """Print a caption for each file.
 
-        So it does where one could not be written to.
+        Raises:
+            CommandError: A file could not be captioned or written, or there are no files.
         """
         write_metadata, overwrite = options["write_metadata"], options["overwrite"]
         if not write_metadata and (overwrite or not options["backup"]):
-            raise CommandError("--overwrite and --no-backup are about --write-metadata; add it.")
+            raise CommandError("--overwrite and --no-backup need --write-metadata.")
         if isinstance(sys.stdout, io.TextIOWrapper):
-            # File names need not be text: they leave as the bytes that they came as.
+            # File names need not be valid UTF-8. Print the same bytes that the file system has.
             sys.stdout.reconfigure(errors="surrogateescape")
         output, errors = _AboveProgressBar(self.stdout), _AboveProgressBar(self.stderr)
         failures = 0
@@ -103,22 +111,30 @@ class Command(BaseCommand):
         except engine.EngineError as error:
             raise CommandError(str(error)) from error
         except BrokenPipeError:
-            # The reader, such as `head`, has seen enough. Python would complain once more when it
-            # flushes stdout at the end.
+            # The reader, such as `head`, has closed the pipe. Without a stdout that can be flushed,
+            # Python would print another error at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(1)
         if failures:
             aim = "captioned or written to" if write_metadata else "captioned"
             raise CommandError(f"{failures} of the paths could not be {aim}; see above.")
         if not files:
-            raise CommandError(f"No pictures found; looked for {', '.join(sorted(SUFFIXES))}.")
+            raise CommandError(
+                f"No image files found. Their names must end in {', '.join(sorted(SUFFIXES))}."
+            )
 
 
 def find_photographs(paths: Sequence[Path], report: Report) -> list[Path]:
-    """List the files among the paths, and the picture files in the folders among them.
+    """List files and the image files in folders.
 
-    Files in folders are known by their suffix and come sorted; hidden ones are left out. What does
-    not exist or cannot be entered goes to `report`.
+    Args:
+        paths: Files, which are listed whatever their name, and folders, which are searched with all
+            folders in them for names with the suffix of an image format. Hidden files and folders
+            are left out.
+        report: Called with each path that does not exist or cannot be read.
+
+    Returns:
+        The files in the order of `paths`; those of a folder are sorted.
     """
     files: list[Path] = []
     for path in paths:
@@ -127,14 +143,14 @@ def find_photographs(paths: Sequence[Path], report: Report) -> list[Path]:
         elif path.exists():
             files.append(path)
         else:
-            report(path, "There is no such file or folder.")
+            report(path, "No such file or folder.")
     return files
 
 
 def caption_files(
     files: Iterable[Path], *, beam_size: int | None, report: Report
 ) -> Iterator[tuple[Path, Caption]]:
-    """Caption files batch by batch; those that cannot be read go to `report`, with the reason."""
+    """Caption files in batches, and `report` each that cannot be read. Raises EngineError."""
     remaining = iter(files)
     while batch := list(islice(remaining, BATCH_SIZE)):
         opened = []
@@ -161,22 +177,26 @@ def describe_files(
     report: Report,
     note: Report,
 ) -> Iterator[tuple[Path, Caption]]:
-    """Write each caption into its file, or a sidecar, and pass it on.
+    """Write each caption into its file or a sidecar, and pass it on.
 
-    Files that cannot be written to go to `report`; those that are left alone, because they have a
-    description, and those that cannot hold one, go to `note`.
+    Args:
+        captions: Files with their captions.
+        backup: Whether to keep a copy of each file.
+        overwrite: Whether to replace descriptions that files have already.
+        report: Called with each file that cannot be written, and why.
+        note: Called with each file that keeps its description or gets a sidecar.
     """
     for path, caption in captions:
         try:
             written = describe_file(path, caption.sentence, backup=backup, overwrite=overwrite)
             if written.suffix == SIDECAR_SUFFIX:
-                note(path, f"A file of its format holds no description; {written.name} does.")
+                note(path, f"Its format cannot hold a description, so {written.name} does.")
         except AlreadyDescribedError:
-            note(path, "It has a description, which stays. --overwrite replaces it.")
+            note(path, "It has a description already. Add --overwrite to replace it.")
         except (MetadataError, PhotographError) as error:
             report(path, str(error))
         except OSError as error:
-            report(path, f"It cannot be written to: {error.strerror}.")
+            report(path, f"It cannot be written: {error.strerror}.")
         yield path, caption
 
 
@@ -203,7 +223,7 @@ def _beam_size(text: str) -> int:
 
 
 class _AboveProgressBar:
-    """Writes to a stream at once, above the progress bar if there is one."""
+    """Writes to a stream without delay, above the progress bar if there is one."""
 
     def __init__(self, stream: OutputWrapper) -> None:
         self.stream = stream

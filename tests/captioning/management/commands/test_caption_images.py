@@ -104,12 +104,14 @@ def test_a_file_that_may_not_be_opened_is_reported(folder):
 def test_a_path_that_does_not_exist_is_reported_and_the_rest_go_on(folder):
     output, errors, failure = run(folder / "absent", folder / "coffee.webp")
     assert len(output.splitlines()) == 1
-    assert errors == f"{folder / 'absent'}: There is no such file or folder.\n"
+    assert errors == f"{folder / 'absent'}: No such file or folder.\n"
     assert failure.startswith("1 of the paths could not be captioned")
 
 
 def test_no_picture_at_all_is_an_error(tmp_path):
-    assert run(tmp_path)[2].startswith("No pictures found; looked for .avif, .bmp, .gif")
+    assert run(tmp_path)[2].startswith(
+        "No image files found. Their names must end in .avif, .bmp, .gif"
+    )
 
 
 def test_csv_has_a_header_and_quotes_what_needs_it(folder):
@@ -242,7 +244,7 @@ def test_captions_are_written_into_the_files_and_printed_as_ever(folder, in_fold
     sidecar = folder / "deeper" / "rocket.TIFF.xmp"
     assert xmp.description_in(sidecar.read_bytes()) == rows[3]["caption"]
     assert errors == (
-        f"{in_folder[3]}: A file of its format holds no description; rocket.TIFF.xmp does.\n"
+        f"{in_folder[3]}: Its format cannot hold a description, so rocket.TIFF.xmp does.\n"
     )
     assert sorted(path.name for path in folder.glob("*.orig")) == [f"{n}.orig" for n in NAMES[:3]]
 
@@ -258,7 +260,7 @@ def test_descriptions_that_were_there_stay_unless_told_otherwise(folder):
     path.write_bytes(described(path.read_bytes(), "JPEG", "An astronaut, said I."))
     output, errors, failure = run(path, "--write-metadata")
     assert descriptions(folder)[NAMES[0]] == "An astronaut, said I."
-    assert errors == f"{path}: It has a description, which stays. --overwrite replaces it.\n"
+    assert errors == f"{path}: It has a description already. Add --overwrite to replace it.\n"
     assert (len(output.splitlines()), failure) == (1, None)
     output, errors, _ = run(path, "--write-metadata", "--overwrite")
     assert output == f"{path}\t{descriptions(folder)[NAMES[0]]}\n"
@@ -270,7 +272,7 @@ def test_a_file_that_cannot_be_written_to_is_reported_and_the_rest_go_on(folder)
     long = (folder / NAMES[0]).rename(folder / ("x" * 250 + ".jpg"))
     output, errors, failure = run(folder, "--write-metadata")
     assert len(output.splitlines()) == 4
-    assert f"{long}: It cannot be written to: File name too long.\n" in errors
+    assert f"{long}: It cannot be written: File name too long.\n" in errors
     assert failure == "1 of the paths could not be captioned or written to; see above."
     assert all(text for name, text in descriptions(folder).items() if name != long.name)
 
@@ -284,4 +286,4 @@ def test_damaged_metadata_are_reported(folder):
 
 @pytest.mark.parametrize("option", ["--overwrite", "--no-backup"])
 def test_options_of_the_metadata_without_it_are_refused(folder, option):
-    assert "are about --write-metadata" in run(folder, option)[2]
+    assert "need --write-metadata" in run(folder, option)[2]

@@ -8,6 +8,8 @@ from PIL import Image
 
 from captioning.library import services
 from captioning.library.owners import owner_of_account
+from captioning.library.queries import corrected
+from captioning.models import Picture
 from pytorch.data.datasets import load_dataset
 from pytorch.model.checkpoint import load_captioner
 from tests.captioning.library.kept import keep, visitor
@@ -66,7 +68,7 @@ def test_an_account_that_does_not_exist_is_named(tmp_path):
 
 def test_without_corrections_nothing_is_written(tmp_path):
     User.objects.create_user("carol")
-    with pytest.raises(CommandError, match="Nothing is written"):
+    with pytest.raises(CommandError, match="nothing is written"):
         export(tmp_path / "set", "--account", "carol")
     assert not (tmp_path / "set").exists()
 
@@ -81,8 +83,22 @@ def test_a_folder_with_something_in_it_is_left_alone(tmp_path):
 
 def test_a_place_that_cannot_be_written_to_is_a_sentence(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(CommandError, match="cannot be written to: Not a directory"):
+    with pytest.raises(CommandError, match=f"cannot be written: File exists: {tmp_path / 'file'}"):
         export(tmp_path / "file" / "set", "--everyone")
+
+
+def test_an_empty_folder_is_filled(tmp_path):
+    (tmp_path / "set").mkdir()
+    export(tmp_path / "set", "--account", "bob")
+    assert captions(tmp_path / "set") == ["Said by bob."]
+
+
+def test_an_export_that_fails_leaves_nothing_behind(tmp_path):
+    missing = corrected(Picture.objects.all()).last().shown
+    missing.storage.delete(missing.name)
+    with pytest.raises(CommandError, match=f"cannot be written: No such file .*{missing.name}"):
+        export(tmp_path / "new" / "set", "--everyone")
+    assert list((tmp_path / "new").iterdir()) == []
 
 
 def fine_tune(checkpoint, folder, **options):
