@@ -77,8 +77,10 @@ def give_visitors_pictures_to_account(request: HttpRequest, account: AbstractBas
     If both have the same picture, the account's stays, and takes over the captions, the correction
     and the shared link that it lacks.
     """
-    visitor = Owner.objects.filter(visitor=_visitor(request)).first()
-    if visitor is None or visitor.visitor is None:
+    # Without a cookie there is no visitor; accounts are the owners whose visitor is None.
+    if (cookie := _visitor(request)) is None:
+        return
+    if (visitor := Owner.objects.filter(visitor=cookie).first()) is None:
         return
     owner = owner_of_account(account)
     kept = {picture.pixel_hash: picture for picture in owner.pictures.all()}
@@ -110,7 +112,7 @@ def _merge(picture: Picture, kept: Picture) -> None:
     if not kept.correction:
         kept.correction, kept.corrected = picture.correction, picture.corrected
     share_token = kept.share_token or picture.share_token
-    picture.delete()
+    picture.delete()  # first, because no two pictures may have the same token
     kept.share_token = share_token
     kept.sentence = kept.caption.sentence
     kept.save()

@@ -162,6 +162,7 @@ def _store(owner: Owner, photograph: Photograph) -> Picture:
     """Store the files and the row, or return the row of another request that was faster."""
     file = File(photograph.file)
     file.seek(0)
+    # Some clients send a path, also with backslashes.
     name = (file.name or "").replace("\\", "/").rsplit("/", 1)[-1]
     picture = Picture(
         owner=owner,
@@ -173,16 +174,14 @@ def _store(owner: Owner, photograph: Photograph) -> Picture:
     )
     try:
         picture.original.save(f"original{FORMATS[photograph.format][0]}", file, save=False)
-        shown, thumbnail = (
-            jpeg(photograph.image, SHOWN_SIDE),
-            jpeg(photograph.image, THUMBNAIL_SIDE),
-        )
-        picture.shown.save("shown.jpg", ContentFile(shown), save=False)
-        picture.thumbnail.save("thumbnail.jpg", ContentFile(thumbnail), save=False)
+        for copy, side in ((picture.shown, SHOWN_SIDE), (picture.thumbnail, THUMBNAIL_SIDE)):
+            copy.save("copy.jpg", ContentFile(jpeg(photograph.image, side)), save=False)
+        # In a transaction of its own, so that a failure does not break the caller's.
         with transaction.atomic():
             picture.save()
     except Exception as error:
         delete_files(picture)
+        # Another request stored the same picture since the caller looked for it.
         if isinstance(error, IntegrityError):
             return owner.pictures.get(pixel_hash=photograph.pixel_hash)
         raise

@@ -1,4 +1,6 @@
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from tests.tiny import save_tiny_checkpoint
 
@@ -10,9 +12,21 @@ def _tiny_engine(engine_with_tiny_checkpoint):
 
 @pytest.fixture
 def switch_checkpoint(settings, tmp_path):
-    """Put another checkpoint to use, whose name is `other`."""
+    """Serve another checkpoint, named `other`."""
 
     def switch():
         settings.CAPTIONER_CHECKPOINT = save_tiny_checkpoint(tmp_path / "other", "prefix")
 
     return switch
+
+
+@pytest.fixture
+def count_queries():
+    """Count the queries that a page asks the database."""
+
+    def count(client, address):
+        with CaptureQueriesContext(connection) as queries:
+            assert client.get(address).status_code == 200
+        return len(queries)
+
+    return count

@@ -4,7 +4,7 @@ import pytest
 
 from captioning.library import services
 from captioning.models import Checkpoint, Owner, Picture, StoredCaption
-from tests.captioning.library.kept import keep, kept_files, visitor
+from tests.captioning.library.kept import keep, kept_files, visitor, without_files
 from tests.captioning.pictures import decoded, encoded
 
 pytestmark = pytest.mark.django_db
@@ -31,6 +31,21 @@ def test_pictures_are_listed_with_thumbnails(admin_client, picture, corrected):
         assert f'<img src="{PICTURES}{each.pk}/thumbnail.jpg" width="120"' in html
     assert "Cups on &lt;b&gt;tables&lt;/b&gt;." in html
     assert picture.sentence in html
+
+
+@pytest.mark.parametrize("model", ["picture", "owner", "checkpoint"])
+def test_more_rows_take_no_more_queries(admin_client, picture, count_queries, model):
+    def add_rows(number):
+        for _ in range(number):
+            row = without_files(visitor(), "A copy.")
+            checkpoint = Checkpoint.objects.create(name="other", hash=row.pixel_hash)
+            row.captions.create(checkpoint=checkpoint, settings={}, data={}, asked=row.created)
+
+    address = f"/admin/captioning/{model}/"
+    add_rows(1)
+    before = count_queries(admin_client, address)
+    add_rows(10)
+    assert count_queries(admin_client, address) == before
 
 
 @pytest.mark.parametrize(("kind", "side"), [("thumbnail", 480), ("shown", 600)])

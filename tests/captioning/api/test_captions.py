@@ -7,7 +7,7 @@ from captioning.caption_data import caption_data
 from captioning.engine import EngineError
 from captioning.models import Picture, StoredCaption
 from tests.captioning.api.calls import CAPTIONS, problem, program_of, send, send_json
-from tests.captioning.library.kept import kept_files
+from tests.captioning.library.kept import kept_files, without_files
 from tests.captioning.pictures import PDF, decoded, difference, encoded
 
 pytestmark = pytest.mark.django_db
@@ -143,6 +143,16 @@ def test_pictures_are_listed_newest_first_and_in_pages(program, picture, coffee)
     second = program.get(CAPTIONS, {"page": 2, "page_size": 2}).json()
     assert [each["id"] for each in second["results"]] == [picture.pk]
     assert program.get(CAPTIONS, {"page": 9}).json()["results"] == []
+
+
+@pytest.mark.parametrize("address", [CAPTIONS, f"{CAPTIONS}?q=copy"])
+def test_more_pictures_take_no_more_queries(program, picture, count_queries, address):
+    program.get(address)  # records the token's use, once a minute
+    without_files(picture.owner, "A copy.")
+    before = count_queries(program, address)
+    for _ in range(10):
+        without_files(picture.owner, "A copy.")
+    assert count_queries(program, address) == before
 
 
 def encoded_square(image, side):

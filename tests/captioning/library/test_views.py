@@ -69,6 +69,14 @@ def test_the_newest_pictures_come_on_the_first_page(client, picture):
     assert 'rel="prev" href="?page=1"' in second
 
 
+@pytest.mark.parametrize("address", ["/pictures", "/pictures?q=copy"])
+def test_more_pictures_take_no_more_queries(client, picture, count_queries, address):
+    copies(picture, 1)
+    before = count_queries(client, address)
+    copies(picture, 10)
+    assert count_queries(client, address) == before
+
+
 @pytest.mark.parametrize("page", ["0", "99", "x", "-1"])
 def test_a_page_that_is_not_there_becomes_one_that_is(client, page):
     assert client.get("/pictures", {"page": page}).status_code == 200
