@@ -1,8 +1,8 @@
-"""Captions in the COCO results format, the common tongue of captioning systems and their scorers.
+"""Captions in the COCO results format, which captioning systems and scorers have in common.
 
 A results file is JSON, `[{"image_id": 42, "caption": "a dog runs"}, ...]`, with one caption for
-each image of a split. A references file is what it is scored against, in the format of COCO's
-caption annotations.
+each image of a split. A references file has the captions to compare them with, in the format of
+COCO's caption annotations.
 """
 
 from __future__ import annotations
@@ -25,12 +25,16 @@ class ResultsError(Exception):
 
 
 def image_ids(names: Iterable[str]) -> dict[str, int]:
-    """A whole number for each image of a split, by its file name.
+    """Number the images of a split.
 
-    Give all images of the split, also those left out: then an id does not depend on them. Where all
-    names begin with a number of their own, it is that number: COCO's own id, or Flickr's in
-    Flickr8k and Flickr30k. Otherwise it is the image's place among the names in alphabetical order,
-    counted from 1.
+    Args:
+        names: The file names of all images of the split. Include those that are left out, so that
+            the ids of the others do not depend on them.
+
+    Returns:
+        An id for each name. If every name begins with a number of its own, that number: COCO's own
+        id, or Flickr's in Flickr8k and Flickr30k. Otherwise the image's place among the names in
+        alphabetical order, counted from 1.
     """
     ordered = sorted(names)
     matches = [NUMBERED_IMAGE.fullmatch(name) for name in ordered]
@@ -41,16 +45,32 @@ def image_ids(names: Iterable[str]) -> dict[str, int]:
 
 
 def write_results(path: Path, ids: Mapping[str, int], captions: Mapping[str, str]) -> None:
-    """Write the captions, given by their images' names, as COCO results. Raises OSError."""
+    """Write captions as COCO results.
+
+    Args:
+        path: The file to write.
+        ids: The ids of the images by file name.
+        captions: The captions by file name.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
     rows = [{"image_id": ids[name], "caption": caption} for name, caption in captions.items()]
     write_file(path, json.dumps(rows, indent=0) + "\n")
 
 
 def write_references(path: Path, ids: Mapping[str, int], examples: Sequence[Example]) -> None:
-    """Write the examples' captions as COCO annotations.
+    """Write the reference captions of examples as COCO annotations.
 
-    Other tools then score results on data sets that are not published in this format.
-    Raises OSError.
+    With these, other tools can score results on data sets that are not published in this format.
+
+    Args:
+        path: The file to write.
+        ids: The ids of the images by file name.
+        examples: The images and their reference captions.
+
+    Raises:
+        OSError: The file cannot be written.
     """
     images = []
     annotations: list[dict[str, Any]] = []
@@ -65,14 +85,20 @@ def write_references(path: Path, ids: Mapping[str, int], examples: Sequence[Exam
 
 
 def read_results(path: Path, ids: Mapping[str, int]) -> dict[str, str]:
-    """Read the captions of a results file, by the names of their images.
+    """Read the captions of a results file.
 
-    An entry names its image by `image_id` or, for data sets without ids, by its file name as
-    `image`.
+    An entry names its image by `image_id` or, for data sets without ids, by file name as `image`.
+
+    Args:
+        path: The file to read.
+        ids: The ids of the images by file name.
+
+    Returns:
+        The captions by file name.
 
     Raises:
-        ResultsError: The file cannot be read, is not of this format, names an image that has no id,
-            or has two captions for one.
+        ResultsError: The file cannot be read, is not in this format, names an unknown image, or has
+            two captions for one image.
     """
     try:
         entries = json.loads(path.read_text(encoding="utf-8-sig"))
@@ -103,7 +129,7 @@ def read_results(path: Path, ids: Mapping[str, int]) -> dict[str, str]:
 
 
 def _checked(path: Path, place: int, entry: Any) -> tuple[str | int, str]:
-    """The image and the caption of an entry."""
+    """Return the image and the caption of an entry, or raise ResultsError."""
     if isinstance(entry, dict) and isinstance(caption := entry.get("caption"), str):
         image = entry.get("image_id", entry.get("image"))
         expected = int if "image_id" in entry else str

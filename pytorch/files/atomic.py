@@ -45,8 +45,12 @@ def write_file(path: Path, content: bytes | str, *, mode_of: Path | None = None)
 def new_file(path: Path, *, mode_of: Path | None = None) -> Iterator[BinaryIO]:
     """Open a binary file that replaces `path` when the block ends.
 
-    After an exception `path` is unchanged. Arguments and errors are those of `write_file`.
+    After an exception `path` is unchanged. A symbolic link keeps pointing to its file, and that is
+    replaced. Arguments and errors are those of `write_file`.
     """
+    path = path.resolve()
+    if path.exists() and not path.is_file():  # /dev/null must not become a file
+        raise OSError(errno.EINVAL, "Not a regular file", str(path))
     _remove_abandoned(path)
     temporary, descriptor = _locked_temporary(path, is_folder=False)
     try:

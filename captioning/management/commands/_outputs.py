@@ -23,7 +23,7 @@ def check_outputs(options: dict[str, Any], *names: str) -> None:
         path, flag = options[name], f"--{name.replace('_', '-')}"
         if path is None:
             continue
-        if path.is_dir() or not path.parent.is_dir():
+        if (path.exists() and not path.is_file()) or not path.parent.is_dir():
             raise CommandError(
                 f"{flag} {path} cannot be written: name a file in a folder that exists."
             )

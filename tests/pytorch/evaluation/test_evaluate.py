@@ -64,7 +64,7 @@ EXAMPLES = [Example("dog.jpg", ("a dog runs", "dogs")), Example("cat.jpg", ("two
 CAPTIONS = ["a dog runs", "a cat"]
 
 
-def test_the_scores_of_images_have_the_split_s_score_as_their_mean():
+def test_the_mean_score_of_the_images_is_the_score_of_the_split():
     scores = cider_d_of_images(CAPTIONS, EXAMPLES)
     expected = score_captions(CAPTIONS, [example.captions for example in EXAMPLES])["CIDEr-D"]
     assert scores[0] > scores[1]

@@ -73,13 +73,13 @@ def test_attention_of_nothing_but_zeros_is_dark():
     assert max(attention_overlay(WHITE, [[0.0, 0.0]]).getpixel((40, 20))) < 60
 
 
-def test_an_overlay_is_small_and_leaves_the_image_as_it_is():
+def test_an_overlay_is_small_and_does_not_change_the_image():
     large = Image.new("RGB", (900, 300))
     assert attention_overlay(large, [[1.0]], longest=90).size == (90, 30)
     assert large.size == (900, 300)
 
 
-def test_a_card_tells_all_of_an_image():
+def test_a_card_shows_everything_about_an_image():
     words = [word("dog", 0.834, ((0.1, 0.9),)), word("runs", 0.05, ((0.5, 0.5),))]
     parsed = ElementTree.fromstring(card(entry(*words)))
     shown = texts(parsed)

@@ -24,7 +24,7 @@ def labels(chart, anchor):
     return [each.text for each in chart.iter("text") if each.get("text-anchor") == anchor]
 
 
-def test_points_lie_where_their_values_are():
+def test_points_lie_where_their_values_belong():
     across, down = zip(*dots(draw({"loss": [(1, 4.0), (2, 3.0), (5, 2.0)]})), strict=True)
     assert across == (LEFT, pytest.approx(LEFT + (WIDTH - RIGHT - LEFT) / 4), WIDTH - RIGHT)
     middle = (TOP + HEIGHT - BOTTOM) / 2
@@ -87,7 +87,7 @@ def test_the_legend_has_the_last_value_of_each_series():
     assert ["".join(item.itertext()) for item in chart.iter("li")] == ["train <loss> 2.25", "dev"]
 
 
-def test_series_differ_in_style_and_a_seventh_begins_again():
+def test_series_differ_in_style_and_a_seventh_repeats_the_first():
     chart = draw({str(number): [(1, number)] for number in range(7)})
     styles = [line.get("class") for line in chart.findall(".//g[polyline]")]
     assert len(set(styles)) == 6

@@ -149,7 +149,7 @@ def test_cider_d_does_not_reward_repeating_a_word():
 
 @settings(deadline=None)
 @given(corpora)
-def test_cider_d_scores_one_caption_as_among_all(corpus):
+def test_cider_d_scores_a_caption_alone_as_among_others(corpus):
     hypotheses, references = corpus
     cider = CiderD(references)
     one_by_one = [cider.score(hypothesis, image) for image, hypothesis in enumerate(hypotheses)]
@@ -162,7 +162,7 @@ def test_no_captions_are_refused():
 
 
 @pytest.mark.parametrize("hypotheses", [["a dog"], ["a dog", "a cat", "a cow"]])
-def test_another_number_of_hypotheses_than_images_is_refused(hypotheses):
+def test_more_or_fewer_hypotheses_than_images_are_refused(hypotheses):
     message = f"There are {len(hypotheses)} hypothesis captions for the references of 2 images"
     references = [["a dog"], ["a cat"]]
     with pytest.raises(ValueError, match=message):
@@ -178,7 +178,7 @@ def test_an_image_without_references_is_named():
         score_captions(["a dog", "a cat"], [["a dog"], []])
 
 
-def test_references_that_are_one_text_are_refused():
+def test_a_single_text_as_references_is_refused():
     with pytest.raises(ValueError, match=r"references of image 1 .* the single text 'a cat'"):
         score_captions(["a dog", "a cat"], [["a dog"], "a cat"])
 

@@ -62,7 +62,7 @@ def test_other_images_are_counted_from_one_in_alphabetical_order(names):
 
 @settings(deadline=None, max_examples=30)
 @given(st.lists(st.text(), min_size=3, max_size=3))
-def test_captions_that_were_written_are_read_again(tmp_path_factory, captions):
+def test_written_captions_are_read_back(tmp_path_factory, captions):
     path = tmp_path_factory.getbasetemp() / "written.json"
     written = dict(zip(IDS, captions, strict=True))
     write_results(path, IDS, written)
@@ -77,7 +77,7 @@ def test_results_have_nothing_but_ids_and_captions(path):
     ]
 
 
-def test_captions_come_by_the_names_of_the_images(path):
+def test_captions_are_returned_by_image_name(path):
     assert read(path, [COW, DOG]) == {"dog.jpg": "a dog 's ball", "cow.jpg": "a cow in a field"}
 
 
@@ -86,7 +86,7 @@ def test_an_image_may_be_named_by_its_file(path):
     assert read(path, entries) == {"dog.jpg": "d", "cat.jpg": "a cat", "cow.jpg": "c"}
 
 
-def test_more_than_the_format_asks_for_is_ignored(path):
+def test_additional_fields_are_ignored(path):
     assert read(path, [{**DOG, "score": 1}]) == {"dog.jpg": "a dog 's ball"}
 
 
@@ -113,7 +113,7 @@ def test_more_than_the_format_asks_for_is_ignored(path):
         ([{"caption": 1, "long": "x" * 1000}], r"Entry 1 of .{,300}\.\.\.$"),
     ],
 )
-def test_what_is_wrong_with_a_file_is_said(path, entries, message):
+def test_the_error_says_what_is_wrong_with_a_file(path, entries, message):
     with pytest.raises(ResultsError, match=message) as caught:
         read(path, entries)
     assert str(path) in str(caught.value)
@@ -128,7 +128,7 @@ def test_a_file_that_is_not_json_is_refused(path, content):
         read_results(path, IDS)
 
 
-def test_a_file_that_is_not_there_is_named(path):
+def test_a_missing_file_is_named(path):
     with pytest.raises(ResultsError, match=r"results\.json cannot be read \(No such file"):
         read_results(path, IDS)
 

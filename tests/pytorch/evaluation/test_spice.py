@@ -60,7 +60,7 @@ def test_the_score_is_the_mean_of_what_the_program_gives_each_image(machine):
         ("packages/pycocoevalcap/spice/spice-1.0.jar", "spice-1.0.jar"),
     ],
 )
-def test_what_is_missing_is_named(machine, missing, reason):
+def test_a_missing_part_is_named(machine, missing, reason):
     (machine / missing).unlink()
     with pytest.raises(JavaMetricError, match=reason):
         spice(HYPOTHESES, REFERENCES)

@@ -15,7 +15,7 @@ def dataset(tmp_path):
     return load_dataset("flickr8k", write_colours(tmp_path / "flickr8k"))
 
 
-def test_a_model_s_captions_can_be_had_word_by_word(dataset, tmp_path):
+def test_a_model_captions_a_split_and_explains_captions_word_by_word(dataset, tmp_path):
     captioner = tiny_captioner()
     decoding = DecodingConfig(beam_size=3, max_words=5)
     captioned = caption_split(captioner, dataset, "dev", tmp_path, decoding=decoding)

@@ -25,6 +25,24 @@ def test_new_content_replaces_the_old(tmp_path, content):
     assert names(tmp_path) == ["file"]
 
 
+def test_the_file_that_a_link_points_to_is_replaced(tmp_path):
+    (tmp_path / "folder").mkdir()
+    link, target = tmp_path / "link", tmp_path / "folder" / "file"
+    link.symlink_to(target)
+    for content in ("first", "second"):
+        write_file(link, content)
+        assert link.is_symlink()
+        assert target.read_text() == content
+
+
+def test_a_device_or_pipe_is_refused(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(OSError, match="Not a regular file"):
+        write_file(pipe, "content")
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
 def test_an_exception_leaves_the_old_content(tmp_path):
     path = tmp_path / "file"
     path.write_text("former")

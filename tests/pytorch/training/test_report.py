@@ -84,14 +84,14 @@ def test_the_summary_names_the_best_epoch_and_its_scores(dataset):
     assert "cannot be used" not in shown
 
 
-def test_images_left_out_are_told(dataset):
+def test_images_that_were_left_out_are_reported(dataset):
     dataset.skipped.update({"train": {}, "dev": {"cat.png": "missing"}})
     shown = texts(sections(report(dataset, result(1)))[""])
     assert "Of the 31 images of the dev split, 1 cannot be used: cat.png (missing)." in shown
     assert "train split, 0" not in shown
 
 
-def test_dropped_captions_are_told(dataset):
+def test_dropped_captions_are_reported(dataset):
     dataset.empty_captions.update({"train": 2})
     shown = texts(sections(report(dataset, result(1)))[""])
     assert "2 empty captions were dropped from the train split." in shown
@@ -186,7 +186,7 @@ def test_every_epoch_has_its_seconds(dataset):
     ]
 
 
-def test_the_options_are_told(dataset):
+def test_the_options_are_listed(dataset):
     options = {"encoder": "resnet101", "init_from": None, "learning_rate": 0.001}
     assert cells(sections(report(dataset, result(1), options=options))["Options"])[1:] == [
         ["encoder", "resnet101"],

@@ -66,7 +66,7 @@ def test_the_split_and_the_beam_size_have_defaults_from_the_checkpoint(base_dir)
     assert json.loads((base_dir / "train.json").read_text())["images"] == 8
 
 
-def test_the_search_can_be_another_than_the_checkpoints(base_dir, tiny_checkpoint):
+def test_search_options_replace_those_of_the_checkpoint(base_dir, tiny_checkpoint):
     write_colours(base_dir / "data" / "flickr8k")
     output, own = base_dir / "scores.json", load_captioner(tiny_checkpoint).decoding
     settings = ["--length-normalization", 0.5, "--no-repeat-ngram", 1, "--max-words", 4]
@@ -94,7 +94,7 @@ def test_the_search_can_be_another_than_the_checkpoints(base_dir, tiny_checkpoin
         (["--gallery", "."], "--gallery . cannot be written", 1),
     ],
 )
-def test_what_cannot_be_evaluated_is_said_in_a_sentence(base_dir, arguments, message, returncode):
+def test_errors_are_sentences(base_dir, arguments, message, returncode):
     write_colours(base_dir / "data" / "flickr8k")
     with pytest.raises(CommandError, match=message) as caught:
         evaluate(*arguments)
@@ -141,7 +141,7 @@ def test_the_gallery_shows_captions_word_by_word(base_dir, tiny_checkpoint):
     assert "A red square ." in page or "A green square ." in page
 
 
-def test_the_gallery_of_another_system_shows_its_captions_as_they_are(base_dir):
+def test_the_gallery_of_another_system_shows_its_captions_unchanged(base_dir):
     root = write_colours(base_dir / "data" / "flickr8k")
     examples = load_dataset("flickr8k", root).split("dev")
     captions = [f"{example.captions[0]} <{place}>" for place, example in enumerate(examples)]
@@ -155,7 +155,7 @@ def test_the_gallery_of_another_system_shows_its_captions_as_they_are(base_dir):
     assert "where the model looked for" not in page
 
 
-def test_missing_images_stop_it_unless_they_are_allowed_and_are_then_told(base_dir):
+def test_missing_images_are_refused_or_if_allowed_reported(base_dir):
     root = write_colours(base_dir / "data" / "flickr8k")
     (root / "Flickr8k_Dataset" / "dev-red-0.jpg").unlink()
     (root / "Flickr8k_Dataset" / "dev-blue-0.jpg").write_bytes(b"no picture")
@@ -172,7 +172,7 @@ def test_missing_images_stop_it_unless_they_are_allowed_and_are_then_told(base_d
     assert str(base_dir) not in (base_dir / "scores.json").read_text()
 
 
-def test_captions_of_the_images_that_could_be_read_are_scored_again(base_dir):
+def test_captions_of_the_readable_images_can_be_scored_from_a_file(base_dir):
     root = write_colours(base_dir / "data" / "flickr8k")
     (root / "Flickr8k_Dataset" / "dev-blue-0.jpg").write_bytes(b"no picture")
     results, ours, theirs = (base_dir / name for name in ["r.json", "ours.json", "theirs.json"])
@@ -197,7 +197,7 @@ def test_a_file_without_captions_is_refused(base_dir):
         evaluate("--score-results", base_dir / "results.json")
 
 
-def test_only_the_files_that_are_needed_must_be_here(base_dir):
+def test_only_the_files_that_are_needed_must_exist(base_dir):
     root = write_colours(base_dir / "data" / "flickr8k")
     (root / "Flickr_8k.trainImages.txt").unlink()
     for image in (root / "Flickr8k_Dataset").glob("train-*"):

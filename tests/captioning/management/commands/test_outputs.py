@@ -9,7 +9,7 @@ def test_files_of_their_own_in_folders_that_exist_may_be_written(tmp_path):
     check_outputs(options, *options)
 
 
-@pytest.mark.parametrize("place", [".", "nowhere/scores.json"])
+@pytest.mark.parametrize("place", [".", "nowhere/scores.json", "/dev/null"])
 def test_a_place_where_no_file_can_be_is_refused_by_the_name_of_its_option(tmp_path, place):
     with pytest.raises(CommandError, match=r"--results-json .* cannot be written"):
         check_outputs({"results_json": tmp_path / place}, "results_json")
