@@ -1,7 +1,7 @@
-"""Training by the several processes that `torchrun` started; by one, as long as there are no more.
+"""Training in the processes that `torchrun` started, or in a single process without it.
 
-All processes go through the same steps with the same weights, and each takes its share of every
-batch. The first of them is the writer: it alone writes files, evaluates and prints.
+All processes take the same steps with the same weights, each on its shard of every batch. Only the
+main process, rank 0, writes files, evaluates and prints.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from torch.nn.parallel import DistributedDataParallel
 Item = TypeVar("Item")
 Batch = TypeVar("Batch", list[int], Tensor)
 
-# While the writer computes the features of a large data set, the others wait. A process that is
-# gone does not keep them waiting, since torchrun then stops them all.
+# The others wait while the main process computes the features of a large data set. They do not
+# wait for a process that has died, because torchrun then stops them all.
 LONGEST_WAIT = timedelta(days=2)
 
 
 @contextmanager
 def processes() -> Iterator[None]:
-    """Lets this process and the others of its `torchrun` work together; one alone stays alone.
+    """Connect this process to the others of its `torchrun`, if there are any.
 
-    The functions below that wait for other processes are for within this block.
+    The functions below that wait for other processes must be called within this block.
 
     Raises:
         ValueError: There are GPUs, but not one for each process.
@@ -44,41 +44,41 @@ def processes() -> Iterator[None]:
         torch.cuda.set_device(_own_gpu())
     dist.init_process_group(backend, timeout=LONGEST_WAIT)
     if not is_main_process():
-        # They would be the same in every process.
+        # Every process would log the same.
         logging.disable(logging.WARNING)
     yield
-    # Not after an error: the others may be waiting for this process, which must then end.
+    # Not after an error: others may be waiting for this process, and it must end to stop them.
     dist.destroy_process_group()
 
 
 def _own_gpu() -> int:
-    number, gpus = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
-    if number >= gpus:
+    local_rank, gpus = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
+    if local_rank >= gpus:
         raise ValueError(
             f"Every process needs a GPU of its own, and there are {gpus}. "
             f"Start torchrun with --nproc-per-node {gpus} at most."
         )
-    return number
+    return local_rank
 
 
 def world_size() -> int:
-    """How many processes train together."""
+    """Number of processes that train together."""
     return int(os.environ["WORLD_SIZE"]) if dist.is_torchelastic_launched() else 1
 
 
 def rank() -> int:
-    """Which of them this is, from 0."""
+    """Number of this process, from 0."""
     return int(os.environ["RANK"]) if dist.is_torchelastic_launched() else 0
 
 
 def is_main_process() -> bool:
-    """Whether this process is the one that writes, evaluates and prints."""
+    """Whether this process writes, evaluates and prints."""
     return rank() == 0
 
 
 @contextmanager
 def main_process_first() -> Iterator[None]:
-    """The writer goes through the block before all others, which find what it has left on disk."""
+    """Run the block in the main process first, so that the others find its files on disk."""
     if world_size() > 1 and not is_main_process():
         dist.barrier()
     yield
@@ -87,7 +87,7 @@ def main_process_first() -> Iterator[None]:
 
 
 def broadcast_from_main(compute: Callable[[], Item]) -> Item:
-    """What `compute` gives in the writer, where alone it is called, for all processes."""
+    """Call `compute` in the main process only, and return its result in all processes."""
     if world_size() == 1:
         return compute()
     box: list[Any] = [compute() if is_main_process() else None]
@@ -97,7 +97,7 @@ def broadcast_from_main(compute: Callable[[], Item]) -> Item:
 
 
 def all_gather(item: Item) -> list[Item]:
-    """The items of all processes, in their order."""
+    """The items of all processes, by rank."""
     if world_size() == 1:
         return [item]
     box: list[Any] = [None] * world_size()
@@ -106,28 +106,31 @@ def all_gather(item: Item) -> list[Item]:
 
 
 def shard_count(size: int) -> int:
-    """Into how many shares a batch is split; one smaller than the processes is done by all."""
+    """Number of shards of a batch: one per process, or 1 if the batch is too small for that.
+
+    A batch that is not split is processed whole by every process.
+    """
     return world_size() if size >= world_size() else 1
 
 
 def own_shard(batch: Batch) -> Batch:
-    """This process's share of a batch."""
+    """This process's shard of a batch."""
     if shard_count(len(batch)) == 1:
         return batch
     return batch[rank() :: world_size()]
 
 
 def mean_over_ranks(number: Tensor) -> Tensor:
-    """The mean of a number that each process has; gradients do not flow through it."""
+    """The mean of a scalar over all processes, without gradients."""
     if world_size() == 1:
         return number.detach()
-    total = number.detach().to(torch.float32, copy=True)  # the sum takes its place
+    total = number.detach().to(torch.float32, copy=True)  # all_reduce replaces it
     dist.all_reduce(total)
     return total / world_size()
 
 
 def data_parallel(module: nn.Module) -> nn.Module:
-    """The module, whose gradients a backward pass makes the mean of those of all processes."""
+    """Wrap a module so that backward passes average its gradients over all processes."""
     if world_size() == 1:
         return module
     return DistributedDataParallel(module, forward_sync_buffers=False)

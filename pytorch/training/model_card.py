@@ -12,7 +12,7 @@ from pytorch.model.search import DecodingConfig
 TEMPLATE = """\
 # {name}
 
-Answers a photograph with one English sentence.
+Captions a photograph with one English sentence.
 
 ## Model
 - Encoder: `{encoder}`, {state}, {grid} x {grid} regions of {channels} channels. Its weights:
@@ -21,28 +21,29 @@ Answers a photograph with one English sentence.
   {embedding}-dimensional embeddings.
 
 ## Data
-{trained}, tuned on the dev split of `{dataset}` ({images} images). No image of a test split was
-used. {terms}
+{trained},
+and tuned on the dev split of `{dataset}` ({images} images). No image of a test split was used.
+{terms}
 
 ## Scores
-On the {split} split, captions generated with {search}:
+On the {split} split, with {decoding}:
 
 | {score_names} |
 | {rules} |
 | {score_values} |
 
-{before}The recipe and the seed are in `metrics.json`.
+{before}`metrics.json` has the recipe and the seed.
 
 ## Intended use
-A first draft of alt text or a caption for everyday photographs, to be read by a person before it
-is published. Not for deciding anything about the people in a picture.
+A first draft of the alt text or caption of an everyday photograph, which a person reads before it
+is published. Not for decisions about the people in a picture.
 
 ## Limits and known failures
-- It knows what its data shows; what is rare there is called the nearest thing that is common.{rare}
-- It counts poorly, confuses colours of small things, reads no text, and names a gender from
-  clothing and hair that it may get wrong, as the people who wrote its captions did.
-- Whole pictures are squashed to {size} x {size} pixels: small things are lost.
-- It always answers. A word's low probability is the only sign of doubt.
+- It knows what its data shows, and mistakes rare things for common ones.{rare}
+- It counts poorly, confuses the colours of small things, and reads no text. Like the people who
+  wrote its captions, it infers gender from clothing and hair, and may be wrong.
+- Pictures are squashed to {size} x {size} pixels, so small things are lost.
+- It always gives a caption. The only sign of doubt is a word's low probability.
 """
 
 
@@ -53,9 +54,11 @@ RARE_IN_FLICKR = """
 
 
 def model_card(captioner: Captioner, *, name: str) -> str:
-    """Markdown that describes the captioner from its own configuration and metrics.
+    """The card of a captioner as Markdown.
 
-    `captioner.metrics` is what `run_training` writes.
+    Args:
+        captioner: The captioner; its `metrics` are those of `checkpoint_metrics`.
+        name: The name of the checkpoint.
     """
     encoder, config, metrics = captioner.encoder, captioner.decoder.config, captioner.metrics
     scores: Mapping[str, float] = metrics["scores"]
@@ -76,7 +79,7 @@ def model_card(captioner: Captioner, *, name: str) -> str:
         "score_names": " | ".join(scores),
         "rules": " | ".join("---" for _ in scores),
         "score_values": " | ".join(f"{score:.3f}" for score in scores.values()),
-        "search": _search(captioner.decoding),
+        "decoding": _decoding(captioner.decoding),
         "before": _before(recipes[-1]),
         "size": encoder.preprocessing.size,
     }
@@ -84,17 +87,17 @@ def model_card(captioner: Captioner, *, name: str) -> str:
 
 
 def _trained(recipes: Sequence[Mapping[str, Any]]) -> str:
-    """What data the model was trained on, one data set after the other."""
+    """A sentence on the data sets that the model was trained on, one after the other."""
     sets = [
         f"`{recipe['dataset']}` ({recipe['train_images']} images"
-        f"{', also in a mirror' if recipe['flip'] else ''})"
+        f"{', and their mirror images' if recipe['flip'] else ''})"
         for recipe in recipes
     ]
-    return f"Trained on the train split of {', and then on that of '.join(dict.fromkeys(sets))}"
+    return f"Trained on the train split of {', then on that of '.join(dict.fromkeys(sets))}"
 
 
-def _search(decoding: DecodingConfig) -> str:
-    """How captions are searched for: what the scores depend on, besides the weights."""
+def _decoding(decoding: DecodingConfig) -> str:
+    """How the captions that were scored were generated."""
     text = f"beam size {decoding.beam_size}"
     if decoding.top_p is not None:
         text = (
@@ -104,33 +107,31 @@ def _search(decoding: DecodingConfig) -> str:
     if decoding.length_normalization:
         text += f", length normalization {decoding.length_normalization:g}"
     if decoding.no_repeat_ngram:
-        text += f", no {decoding.no_repeat_ngram} words in a row twice"
+        text += f", no repeated {decoding.no_repeat_ngram}-grams"
     return text
 
 
 def _before(recipe: Mapping[str, Any]) -> str:
-    """The scores before the last training, where that went on from another checkpoint."""
+    """A paragraph on the checkpoint that the last training continued, if it did."""
     if "scores_before" not in recipe:
         return ""
     scores = ", ".join(f"{name} {score:.3f}" for name, score in recipe["scores_before"].items())
-    return (
-        f"The checkpoint that the last training began with had, on the same images: {scores}.\n\n"
-    )
+    return f"The checkpoint that was trained further scored, on the same images: {scores}.\n\n"
 
 
 def _encoder_weights(encoder: Encoder) -> dict[str, str]:
-    """What the encoder's weights are, where they come from, and under which terms."""
+    """Whether the encoder's weights were trained, their source and their licence."""
     if encoder.weights_source == "pretrained":
         spec = ENCODERS[encoder.name]
         return {"state": "frozen", "source": spec.source, "licence": spec.licence}
     if encoder.weights_source == "fine-tuned":
         return {
             "state": "partly fine-tuned",
-            "source": "trained on together with the decoder, and copied into the checkpoint",
-            "licence": "their terms are also those of the weights that this began with",
+            "source": "fine-tuned with the decoder, and copied into the checkpoint",
+            "licence": "the terms of the original weights apply to them too",
         }
     return {
         "state": "frozen",
         "source": "from a local file, copied into the checkpoint",
-        "licence": "their terms are those of that file",
+        "licence": "the terms of that file apply",
     }

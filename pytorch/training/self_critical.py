@@ -1,8 +1,8 @@
-"""Self-critical sequence training: captions are rewarded for being better than greedy ones.
+"""Self-critical sequence training: reward sampled captions for beating the greedy caption.
 
-Rennie et al., "Self-critical Sequence Training for Image Captioning", 2017. The model samples
-captions and is scored by CIDEr-D against the references; the score of its own greedy caption is
-the baseline. Words of samples above it become more probable, those of samples below it less.
+Rennie et al., "Self-critical Sequence Training for Image Captioning", 2017. Captions sampled from
+the model are scored by CIDEr-D against the references, and the score of the model's own greedy
+caption is the baseline. Samples above the baseline become more probable, samples below it less.
 
 Axis letters: B images, K samples of an image, T words, R regions, C channels.
 """
@@ -32,9 +32,9 @@ from pytorch.training.training_config import TrainingConfig
 class CaptionReward:
     """CIDEr-D of generated captions against the references of their images.
 
-    `<end>` counts as a word on both sides: without it, captions that break off after "in a" are
-    rewarded as well as whole ones. Words that are not in the vocabulary stay what they are, as
-    in the evaluation.
+    `<end>` counts as a word on both sides. Without it, captions that break off after "in a" would
+    be rewarded as much as whole ones. As in evaluation, words of the references that the vocabulary
+    lacks are kept.
     """
 
     def __init__(self, examples: Sequence[Example], vocabulary: Vocabulary) -> None:
@@ -44,7 +44,15 @@ class CaptionReward:
         )
 
     def __call__(self, rows: Sequence[int], captions: Tensor) -> Tensor:
-        """Rewards (B, K) of word numbers (B, K, T), generated for the images in `rows`."""
+        """Reward generated captions.
+
+        Args:
+            rows: The images' places in `examples`, B of them.
+            captions: Word numbers (B, K, T).
+
+        Returns:
+            CIDEr-D of each caption, (B, K).
+        """
         rewards = [
             [self.cider.score(self._words(numbers), row) for numbers in candidates]
             for row, candidates in zip(rows, captions.tolist(), strict=True)
@@ -100,18 +108,29 @@ def self_critical_loss(
     samples: int,
     max_words: int,
 ) -> Tensor:
-    """Loss of one batch of images, from their region features (B, R, C) and rows in the split.
+    """Loss of one batch of images.
 
-    A decoder in training mode drops out units as it does in teacher forcing, in the greedy captions
-    too, so that they are no better than the samples for that reason alone. (On Flickr8k it made
-    little difference: after an epoch CIDEr-D on dev was 0.547, and 0.543 without that.) The
-    gradient is taken of the very pass that drew the samples: another pass would drop other units,
-    and be another distribution than the one they were drawn from.
+    Dropout is as in teacher forcing, and applies to the greedy captions too: they should not beat
+    the samples only because nothing was dropped. (On Flickr8k this made little difference: CIDEr-D
+    on dev after an epoch was 0.547 with it and 0.543 without.) Gradients flow through the same
+    pass that drew the samples, because another pass would drop other units and so have another
+    distribution.
+
+    Args:
+        decoder: The decoder, in training mode.
+        regions: The images' region features (B, R, C).
+        rows: The images' places among the examples of `reward`.
+        reward: Scores captions.
+        samples: K, the number of captions to sample per image.
+        max_words: T, the most words of a caption.
+
+    Returns:
+        A scalar; its mean over all processes is that of the whole batch.
     """
     greedy = DecodingConfig(beam_size=1, max_words=max_words)
     baseline = reward(rows, search(decoder, regions, greedy).words)  # (B, 1)
     drawn = sample(decoder, regions, DecodingConfig(beam_size=samples, max_words=max_words))
     advantage = reward(rows, drawn.words) - baseline  # (B, K)
     is_word = drawn.words != Vocabulary.pad
-    # The mean over the processes is then that of the words of the whole batch.
+    # Divided by the mean over the processes, so that every word of the batch has the same weight.
     return -(advantage * drawn.log_probabilities).sum() / mean_over_ranks(is_word.sum())

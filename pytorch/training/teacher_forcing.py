@@ -1,4 +1,4 @@
-"""Teacher forcing: every word is predicted from the image and the true words before it.
+"""Teacher forcing: predict every word from the image and the true words before it.
 
 Axis letters: B captions, T words, R regions, C channels, V vocabulary.
 """
@@ -25,15 +25,18 @@ from pytorch.training.distributed import own_shard, shard_count
 from pytorch.training.objective import Objective
 from pytorch.training.training_config import TrainingConfig
 
-# How many batches are sorted by length together: enough that little padding is left, few enough
-# that batches stay mixed.
+# Captions are sorted by length within so many batches: enough to leave little padding, and few
+# enough to keep the batches mixed.
 BATCHES_SORTED_TOGETHER = 50
 
 Item = TypeVar("Item")
 
 
 class CaptionBatches:
-    """Encoded captions in batches of similar length, shuffled anew but reproducibly each epoch."""
+    """Captions as word numbers, in batches of similar length.
+
+    The batches of an epoch depend on the seed and the number of the epoch only.
+    """
 
     def __init__(
         self, examples: Sequence[Example], vocabulary: Vocabulary, *, batch_size: int, seed: int
@@ -51,11 +54,11 @@ class CaptionBatches:
 
     @property
     def mean_words(self) -> float:
-        """Words to predict in a batch, `<end>` included, on average."""
+        """Mean number of words to predict in a batch, `<end>` included."""
         return sum(len(caption) - 1 for _, caption in self.pairs) / len(self)
 
     def of_epoch(self, epoch: int) -> Iterator[tuple[list[int], Tensor]]:
-        """Rows of the images, and their captions as word numbers (B, T), `<pad>` at the end."""
+        """The rows of a batch's images, and its captions (B, T) with `<pad>` at the end."""
         shuffler = random.Random(f"{self.seed}-{epoch}")  # noqa: S311
         pairs = shuffler.sample(self.pairs, len(self.pairs))
         together = self.batch_size * BATCHES_SORTED_TOGETHER
@@ -132,7 +135,7 @@ class TeacherForcing(Objective):
 
 
 def one_ahead(items: Iterable[Item]) -> Iterator[Item]:
-    """The items, of which a thread makes the next one while one is in use."""
+    """The items; while one is in use, a thread makes the next."""
     remaining = iter(items)
     with ThreadPoolExecutor(max_workers=1) as pool:
         upcoming = pool.submit(next, remaining, None)
@@ -153,13 +156,24 @@ def caption_loss(
 ) -> Tensor:
     """Cross-entropy per word, plus the doubly stochastic attention term.
 
-    `logits` (B, T, V), `targets` (B, T), `attention` (B, T, R) or None. The term asks that every
-    region be looked at over the whole caption (Xu et al. 2015, section 4.2.1).
+    The term encourages the attention to each region to sum to 1 over the caption (Xu et al.,
+    "Show, Attend and Tell", 2015, section 4.2.1).
 
-    The cross-entropy is summed over the words and divided by `mean_words`, those of an average
-    batch. Captions of a batch are equally long: divided by its own words, those of short captions
-    would count for more than those of long ones, and the model would learn to end too early. The
-    term is summed over the captions in the same way and divided by `mean_captions`.
+    The sum over the words is divided by the words of an average batch, not of this one. The
+    captions of a batch are about equally long, so a division by its own words would give the words
+    of short captions more weight, and the model would learn to end too early.
+
+    Args:
+        logits: (B, T, V).
+        targets: The words to predict, (B, T), with `<pad>` at the end.
+        attention: Attention weights (B, T, R), if the injection has them.
+        mean_words: Words to predict in an average batch.
+        mean_captions: Captions in the batch.
+        label_smoothing: Probability spread evenly over all words.
+        attention_penalty: Weight of the attention term.
+
+    Returns:
+        A scalar.
     """
     loss = functional.cross_entropy(
         logits.flatten(0, 1),
@@ -172,6 +186,6 @@ def caption_loss(
     if attention is None:
         return loss
     is_word = (targets != Vocabulary.pad).unsqueeze(2)  # (B, T, 1)
-    looked = (attention * is_word).sum(dim=1)  # (B, R)
-    unevenness = (1 - looked).square().mean(dim=1).sum() / mean_captions
+    received = (attention * is_word).sum(dim=1)  # (B, R)
+    unevenness = (1 - received).square().mean(dim=1).sum() / mean_captions
     return loss + attention_penalty * unevenness

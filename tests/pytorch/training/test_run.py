@@ -228,6 +228,28 @@ def test_flipped_and_skipped_images_are_told_and_change_no_vocabulary(trained, t
     assert load_captioner(model).vocabulary.words[4:] == ("a", "is", "square")
 
 
+def test_reasons_for_skipped_images_name_no_folder_of_the_machine(tmp_path):
+    root = write_colours(tmp_path / "colours")
+    dataset = load_dataset("flickr8k", root, allow_missing=True)
+    empty, damaged, gone = (example.image for example in dataset.split("train")[:3])
+    folder = next(root.rglob(empty)).parent
+    (folder / empty).write_bytes(b"")
+    (folder / damaged).write_bytes(b"not an image")
+    (folder / gone).unlink()
+    (folder / gone).symlink_to(folder / "nowhere")
+    (folder / "nowhere").mkdir()
+    run(dataset, tmp_path / "run", cache=tmp_path / "cache", epochs=1)
+    text = (tmp_path / "run" / "checkpoint" / "metrics.json").read_text()
+    skipped = json.loads(text)["training"][0]["skipped_images"]["train"]
+    assert set(skipped) == {empty, damaged, gone}
+    assert skipped[empty].startswith(f"The image {empty} in {folder.name} cannot be read: ")
+    assert skipped[gone] == (
+        f"The image {gone} in {folder.name} cannot be read (Is a directory). Get the file again."
+    )
+    assert str(tmp_path) not in text
+    assert "object at 0x" not in text
+
+
 def test_a_stopped_run_has_a_report_and_once_moved_and_resumed_tells_all_epochs(trained, tmp_path):
     dataset, _, results, _ = trained
     folder = tmp_path / "run"
