@@ -1,9 +1,9 @@
-"""How well and how fast a captioner learns the data set `shapes`, from nothing to a checkpoint.
+"""How well and how fast a captioner learns the data set `shapes`, from scratch to a checkpoint.
 
-Run `python -m benchmarks.shapes` from the project's folder. The recipe is `shapes.toml`, which
-`train_captioner --config` reads too. The time includes the region features, which are computed into
-an empty folder, and captioning the dev split after each epoch. Seconds of the processor are those
-of all threads; they leave out the time in which other programs had it.
+Run `python -m benchmarks.shapes` from the project's folder. `train_captioner --config` reads the
+same options, from `shapes.toml`. The time includes computing the region features, into an empty
+folder, and captioning the dev split after each epoch. Processor seconds are the sum over all
+threads, and leave out the time that other programs used.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from pytorch.training.run import run_training
 from pytorch.training.run_config import RunConfig
 from pytorch.training.run_folder import RunFolder
 
-RECIPE = Path(__file__).with_suffix(".toml")
+CONFIG = Path(__file__).with_suffix(".toml")
 
 
-def recipe() -> RunConfig:
-    """The configuration in `shapes.toml`."""
-    return RunConfig.of(tomllib.loads(RECIPE.read_text(encoding="utf-8")))
+def shapes_config() -> RunConfig:
+    """The options in `shapes.toml`."""
+    return RunConfig.of(tomllib.loads(CONFIG.read_text(encoding="utf-8")))
 
 
 def exact_match(captions: Sequence[str], examples: Sequence[Example]) -> float:
-    """Share of captions that are, word by word, one of their references."""
+    """Share of the captions that equal one of their references word by word."""
     matches = [
         tokenize(caption) in [tokenize(text) for text in example.captions]
         for caption, example in zip(captions, examples, strict=True)
@@ -45,7 +45,7 @@ def exact_match(captions: Sequence[str], examples: Sequence[Example]) -> float:
 
 
 def report(result: EpochResult) -> None:
-    """Print a line after an epoch."""
+    """Print the line of an epoch."""
     print(
         f"epoch {result.epoch}  loss {result.loss:.3f}  CIDEr-D {result.scores['CIDEr-D']:.3f}  "
         f"{result.training_seconds:.0f} s + {result.evaluation_seconds:.0f} s",
@@ -54,7 +54,7 @@ def report(result: EpochResult) -> None:
 
 
 def main() -> None:
-    """Train, print what it took, and how the checkpoint describes the test split."""
+    """Train, and print the time it took and the scores of the checkpoint on the test split."""
     with TemporaryDirectory() as temporary:
         folder = Path(temporary)
         dataset = load_dataset("shapes", folder)
@@ -62,7 +62,7 @@ def main() -> None:
         start, processor_start = time.perf_counter(), time.process_time()
         run_training(
             dataset,
-            recipe(),
+            shapes_config(),
             folder=run,
             output=run.checkpoint,
             cache_dir=cache,
@@ -74,8 +74,8 @@ def main() -> None:
         prepared = prepare(dataset, ["test"], captioner.encoder, cache, device=captioner.device)
         test = prepared.splits["test"]
         evaluation = evaluate(captioner, test)
-    print(f"from nothing to a checkpoint: {seconds:.0f} s, {torch.get_num_threads()} threads")
-    print(f"of the processor: {processor_seconds:.0f} s")
+    print(f"from scratch to a checkpoint: {seconds:.0f} s, {torch.get_num_threads()} threads")
+    print(f"processor time: {processor_seconds:.0f} s")
     print(f"exact match on test: {exact_match(evaluation.captions, test.examples):.1%}")
     print(f"CIDEr-D on test: {evaluation.scores['CIDEr-D']:.3f}")
 

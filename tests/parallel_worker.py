@@ -1,4 +1,4 @@
-"""What each of several processes does in tests/pytorch/training/test_distributed.py.
+"""One of the processes that tests/pytorch/training/test_distributed.py starts.
 
 python -m torch.distributed.run --standalone --nproc-per-node 2 -m tests.parallel_worker FOLDER
 """
@@ -55,7 +55,7 @@ def trainer(cache: Path, *, dropout: float = 0.5, **changes: Any) -> Trainer:
 
 
 def run(learner: Trainer) -> dict[str, Any]:
-    """Losses and scores of all epochs, and the weights after the last."""
+    """Losses and scores of all epochs, and the final weights."""
     learner.run(lambda _: None)
     return {
         "losses": [result.loss for result in learner.history],
@@ -65,7 +65,7 @@ def run(learner: Trainer) -> dict[str, Any]:
 
 
 def resumed(cache: Path) -> list[dict[str, Any]]:
-    """A whole run, and the same one resumed after each of its epochs."""
+    """A whole run, and the same run resumed after each of its epochs."""
     options = {"epochs": 2, "self_critical_epochs": 1}
     whole, states = trainer(cache, **options), []
 
@@ -118,7 +118,7 @@ def self_critical_losses(cache: Path) -> dict[str, Any]:
 
 
 def found_in_turn(path: Path) -> bool:
-    """Whether the file is there before this process makes it, slowly."""
+    """Whether the file exists before this process creates it, slowly."""
     with main_process_first():
         found = path.exists()
         time.sleep(0.2)
@@ -130,8 +130,8 @@ def main(folder: Path) -> None:
     torch.set_num_threads(1)
     with processes():
         results = {
-            "count": world_size(),
-            "shares": [own_shard(list(range(size))) for size in (5, 2, 1)],
+            "world_size": world_size(),
+            "shards": [own_shard(list(range(size))) for size in (5, 2, 1)],
             "all_gather": all_gather(rank() * 10),
             "broadcast_from_main": broadcast_from_main(lambda: rank() * 10 + 7),
             "mean": mean_over_ranks(torch.tensor(float(rank()))).item(),

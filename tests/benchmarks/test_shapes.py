@@ -1,6 +1,6 @@
 import pytest
 
-from benchmarks.shapes import exact_match, recipe
+from benchmarks.shapes import exact_match, shapes_config
 from pytorch.data.caption_dataset import Example
 
 EXAMPLES = [
@@ -17,11 +17,11 @@ EXAMPLES = [
         (["a green triangle left of a black circle", "a blue square below a red circle"], 0.0),
     ],
 )
-def test_a_caption_matches_if_its_words_are_those_of_a_reference(captions, share):
+def test_a_caption_matches_a_reference_with_the_same_words(captions, share):
     assert exact_match(captions, EXAMPLES) == share
 
 
-def test_the_recipe_is_for_the_encoder_whose_weights_are_among_the_requirements():
-    config = recipe()
+def test_the_options_choose_the_encoder_whose_weights_are_among_the_requirements():
+    config = shapes_config()
     assert config.model.encoder == "efficientnet_lite2"
     assert config.decoder.injection == "attention"

@@ -1,10 +1,11 @@
-"""`python manage.py train_captioner`: from a data set of captioned photographs to a checkpoint."""
+"""`python manage.py train_captioner`: train a captioner on a data set."""
 
 from __future__ import annotations
 
 import sys
 import tomllib
 from argparse import ArgumentParser, BooleanOptionalAction, _ArgumentGroup
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +23,6 @@ from pytorch.training.run import run_training
 from pytorch.training.run_config import OPTIONS, RunConfig
 from pytorch.training.run_folder import RunFolder
 
-GROUPS = {
-    "model": "the model",
-    "decoder": "its decoder",
-    "start": "what training starts from",
-    "training": "the training",
-    "decoding": "how captions are generated",
-}
-
 
 class Command(BaseCommand):
     """Train a captioner and write it as a checkpoint."""
@@ -39,7 +32,7 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Options of the command; the defaults train the reference model."""
+        """Add all options; their defaults train the reference model."""
         add_dataset_options(parser)
         parser.add_argument(
             "--output", type=Path, help="checkpoint directory to write (default: RUN/checkpoint)"
@@ -49,27 +42,21 @@ class Command(BaseCommand):
             type=Path,
             help="folder of the log and the state (default: runs/DATASET-ENCODER-INJECTION)",
         )
+        parser.add_argument("--resume", action="store_true", help="resume an interrupted run")
         parser.add_argument(
-            "--resume", action="store_true", help="go on with the run that was interrupted"
+            "--config",
+            type=Path,
+            help="TOML file of any options below; the command line takes precedence",
         )
-        parser.add_argument(
-            "--config", type=Path, help="TOML file of the options below; those given here win"
-        )
-        for part, title in GROUPS.items():
-            group = parser.add_argument_group(title)
-            for option in OPTIONS[part]:
+        for part, options in OPTIONS.items():
+            group = parser.add_argument_group(f"{part} options")
+            for option in options:
                 _add_option(group, option)
 
     def handle(self, *_: Any, **options: Any) -> None:
-        """Run the training and print one line an epoch; exits with 2 where data is missing."""
-        kept: list[EpochResult] = []  # the first of them is what --init-from began with
-
-        def report(result: EpochResult) -> None:
-            if result.improved:
-                kept.append(result)
-            self.stdout.write(_line(result))
-            self.stdout.flush()
-
+        """Train, and print a line after each epoch; exit with 2 if data is missing."""
+        # The first one may be epoch 0, the checkpoint that --init-from names.
+        improvements: list[EpochResult] = []
         folder: RunFolder | None = None
         try:
             config = _run_config(options)
@@ -77,12 +64,12 @@ class Command(BaseCommand):
             output = options["output"] or folder.checkpoint
             with processes():
                 best = run_training(
-                    chosen_dataset(options),
+                    chosen_dataset(options, splits=("train", "dev")),
                     config,
                     folder=folder,
                     output=output,
                     cache_dir=settings.BASE_DIR / "cache" / "features",
-                    on_epoch=report,
+                    on_epoch=partial(self._report, improvements),
                     resume=options["resume"],
                     progress=sys.stderr.isatty(),
                 )
@@ -96,16 +83,24 @@ class Command(BaseCommand):
             if not is_main_process():
                 raise SystemExit(130) from interrupt
             if folder is None or not folder.has_state:
-                advice = "No epoch was finished: start it again with the same command."
-            elif kept:
-                advice = f"{_outcome(kept[-1], output)} Go on with --resume."
+                advice = "No epoch was finished. Start again with the same command."
+            elif improvements:
+                advice = f"{_outcome(improvements[-1], output)} Continue with --resume."
             else:
-                advice = "No epoch was better than before. Go on with --resume."
+                advice = "No epoch since the start was an improvement. Continue with --resume."
             raise CommandError(f"Stopped. {advice}", returncode=130) from interrupt
         if is_main_process():
-            if kept and kept[0].epoch == 0:
-                self.stdout.write(f"dev before  {_scores(kept[0])}\ndev after   {_scores(best)}")
+            if improvements and improvements[0].epoch == 0:
+                before = improvements[0]
+                self.stdout.write(f"dev before  {_scores(before)}\ndev after   {_scores(best)}")
             self.stdout.write(_outcome(best, output))
+
+    def _report(self, improvements: list[EpochResult], result: EpochResult) -> None:
+        """Print the line of an epoch, and remember it if it is the best so far."""
+        if result.improved:
+            improvements.append(result)
+        self.stdout.write(_line(result))
+        self.stdout.flush()
 
 
 def _add_option(group: _ArgumentGroup, option: Option) -> None:
@@ -141,8 +136,8 @@ def _default_folder(dataset: str, config: RunConfig) -> Path:
 
 
 def _line(result: EpochResult) -> str:
-    """One line an epoch: loss, scores, seconds, and a star where the checkpoint was written."""
-    loss = f"  loss {result.loss:.3f}" if result.epoch else ""  # before the first there is none
+    """The line of an epoch: loss, scores, seconds, and a star if the checkpoint was written."""
+    loss = f"  loss {result.loss:.3f}" if result.epoch else ""
     return (
         f"epoch {result.epoch}{loss}  {_scores(result)}  "
         f"{result.training_seconds:.0f} s + {result.evaluation_seconds:.0f} s"
@@ -156,5 +151,5 @@ def _scores(result: EpochResult) -> str:
 
 def _outcome(best: EpochResult, output: Path) -> str:
     if best.epoch == 0:
-        return f"No epoch was better than what it began with, which is written to {output}."
+        return f"No epoch was an improvement; {output} has the weights that training started from."
     return f"Best epoch {best.epoch}, CIDEr-D {best.scores['CIDEr-D']:.3f}; written to {output}."

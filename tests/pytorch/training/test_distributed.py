@@ -18,7 +18,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def results(folder):
-    """What each of two processes that torchrun started has found."""
+    """The results of each of two processes, which torchrun started."""
     command = [
         *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"),
         *("-m", "tests.parallel_worker", str(folder)),
@@ -34,21 +34,21 @@ def alone(results, folder):
     return run(trainer(folder, dropout=0.0))
 
 
-def test_processes_know_of_each_other(results):
-    assert [result["count"] for result in results] == [2, 2]
+def test_processes_communicate(results):
+    assert [result["world_size"] for result in results] == [2, 2]
     assert [result["all_gather"] for result in results] == [[0, 10], [0, 10]]
     assert [result["broadcast_from_main"] for result in results] == [7, 7]
     assert [result["mean"] for result in results] == [0.5, 0.5]
 
 
-def test_a_batch_is_split_and_one_too_small_is_done_by_all(results):
-    assert [result["shares"] for result in results] == [
+def test_a_batch_is_split_into_shards_unless_it_is_too_small(results):
+    assert [result["shards"] for result in results] == [
         [[0, 2, 4], [0], [0]],
         [[1, 3], [1], [0]],
     ]
 
 
-def test_the_writer_goes_first_and_the_other_finds_what_it_left(results):
+def test_the_main_process_goes_first_and_the_other_finds_its_files(results):
     assert [result["found"] for result in results] == [False, True]
 
 
@@ -60,7 +60,7 @@ def test_two_processes_train_as_one_does(results, alone):
     torch.testing.assert_close(first["weights"], alone["weights"], rtol=0, atol=1e-5)
 
 
-def test_what_dropout_draws_differs_between_processes(results):
+def test_dropout_differs_between_processes(results):
     first, second = (result["rng_state"] for result in results)
     assert first != second
 
@@ -87,22 +87,22 @@ def test_all_stop_early_together(results):
     assert [len(result["stopped"]["losses"]) for result in results] == [2, 2]
 
 
-def test_a_loss_that_is_not_finite_in_one_stops_all(results):
+def test_a_loss_that_is_not_finite_in_one_process_stops_all(results):
     assert {result["failure"] for result in results} == {
         "The loss became nan in batch 1 of epoch 1. Try a lower learning rate."
     }
 
 
-def test_the_self_critical_losses_of_the_shares_have_the_mean_of_all_their_words(results):
-    shares = [result["self-critical"] for result in results]
-    assert [len(share["rows"]) for share in shares] == [2, 1]
-    words = [share["words"] for share in shares]
+def test_the_self_critical_losses_of_the_shards_average_to_that_of_the_batch(results):
+    shards = [result["self-critical"] for result in results]
+    assert [len(shard["rows"]) for shard in shards] == [2, 1]
+    words = [shard["words"] for shard in shards]
     assert words[0] != words[1]
-    expected = sum(share["alone"] * share["words"] for share in shares) / sum(words)
-    assert sum(share["loss"] for share in shares) / 2 == pytest.approx(expected, rel=1e-5)
+    expected = sum(shard["alone"] * shard["words"] for shard in shards) / sum(words)
+    assert sum(shard["loss"] for shard in shards) / 2 == pytest.approx(expected, rel=1e-5)
 
 
-def test_every_process_needs_a_gpu_of_its_own_where_there_are_any(monkeypatch):
+def test_every_process_needs_a_gpu_of_its_own_if_there_are_any(monkeypatch):
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "third of three")
     monkeypatch.setenv("LOCAL_RANK", "2")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)

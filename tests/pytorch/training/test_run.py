@@ -76,7 +76,7 @@ def test_the_checkpoint_is_that_of_the_best_epoch(trained):
     assert metrics["training"][0]["world_size"] == 1
 
 
-def test_the_vocabulary_comes_from_the_train_split_alone(trained):
+def test_the_vocabulary_comes_from_the_train_split_only(trained):
     dataset, output, _, _ = trained
     words = load_captioner(output).vocabulary.words
     assert "red" in words
@@ -85,7 +85,7 @@ def test_the_vocabulary_comes_from_the_train_split_alone(trained):
     assert set(words[4:]) <= set(train)
 
 
-def test_the_model_card_names_the_data_its_terms_and_the_scores(trained):
+def test_the_model_card_has_the_data_its_terms_and_the_scores(trained):
     _, output, _, best = trained
     card = (output / "README.md").read_text()
     assert "Flickr8k is for non-commercial research and education." in card
@@ -120,7 +120,7 @@ def test_a_checkpoint_can_be_trained_further(trained, tmp_path):
     assert [recipe.get("min_count") for recipe in recipes] == [2, None]
 
 
-def test_a_checkpoint_trained_further_is_searched_as_the_options_say(trained, tmp_path):
+def test_options_change_the_decoding_of_a_checkpoint_trained_further(trained, tmp_path):
     dataset, output, _, _ = trained
     changes = {"init_from": output, "epochs": 1, "beam_size": 2, "length_normalization": 0.5}
     run(dataset, tmp_path / "run", cache=tmp_path, **changes)
@@ -132,7 +132,7 @@ def test_a_checkpoint_trained_further_is_searched_as_the_options_say(trained, tm
     assert (written["encoder"], written["grid_size"]) == ("efficientnet_lite2", 1)
 
 
-def test_words_that_a_checkpoint_lacks_are_named_when_it_is_trained_further(
+def test_a_warning_names_the_words_that_a_checkpoint_trained_further_lacks(
     trained, tmp_path, caplog
 ):
     dataset, output, _, _ = trained
@@ -156,21 +156,21 @@ def test_a_checkpoint_that_would_replace_something_else_stops_before_anything_is
 ):
     dataset, _, _, _ = trained
     (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "weights").write_text("dear to me")
+    (tmp_path / "mine" / "weights").write_text("precious")
     with pytest.raises(CheckpointError, match="Name another place"):
         run(dataset, tmp_path / "runs" / "new", cache=tmp_path / "cache", output=tmp_path / output)
-    assert (tmp_path / "mine" / "weights").read_text() == "dear to me"
+    assert (tmp_path / "mine" / "weights").read_text() == "precious"
     assert not (tmp_path / "runs" / "new").exists()
     assert not (tmp_path / "cache").exists()
 
 
-def test_a_checkpoint_does_not_replace_the_one_it_began_with(trained, tmp_path):
+def test_a_checkpoint_does_not_replace_the_one_that_training_starts_from(trained, tmp_path):
     dataset, output, _, _ = trained
     with pytest.raises(CheckpointError, match="would replace the one that training starts from"):
         run(dataset, tmp_path / "run", cache=tmp_path, init_from=output, output=output)
 
 
-def test_a_checkpoint_that_does_not_tell_its_data_is_not_trained_further(trained, tmp_path):
+def test_a_checkpoint_that_does_not_state_its_data_is_not_trained_further(trained, tmp_path):
     dataset, output, _, _ = trained
     captioner = load_captioner(output)
     del captioner.metrics["training"][0]["terms"]
@@ -214,7 +214,7 @@ def test_missing_encoder_weights_stop_before_anything_is_written(trained, tmp_pa
     assert not (tmp_path / "cache").exists()
 
 
-def test_flipped_and_skipped_images_are_told_and_change_no_vocabulary(trained, tmp_path):
+def test_flipped_and_skipped_images_are_recorded_and_change_no_vocabulary(trained, tmp_path):
     dataset, _, _, _ = trained
     absent = dataset.split("train")[0].image
     dataset = dataclasses.replace(dataset, allow_missing=True).leave_out({absent: "missing"})
@@ -250,7 +250,7 @@ def test_reasons_for_skipped_images_name_no_folder_of_the_machine(tmp_path):
     assert "object at 0x" not in text
 
 
-def test_a_stopped_run_has_a_report_and_once_moved_and_resumed_tells_all_epochs(trained, tmp_path):
+def test_the_report_of_a_run_stopped_and_moved_and_resumed_covers_all_epochs(trained, tmp_path):
     dataset, _, results, _ = trained
     folder = tmp_path / "run"
 
@@ -302,7 +302,7 @@ def test_an_unknown_layer_stops_before_anything_is_computed(trained, tmp_path):
     assert not (tmp_path / "cache").exists()
 
 
-def test_a_fine_tuned_checkpoint_scores_as_the_run_did(trained, tmp_path):
+def test_a_fine_tuned_checkpoint_has_the_scores_of_its_run(trained, tmp_path):
     dataset, _, _, _ = trained
     options = {"epochs": 3, "fine_tune_from": "23", "fine_tune_after": 0}
     best = run(dataset, tmp_path / "run", cache=tmp_path, learning_rate=0.01, **options)

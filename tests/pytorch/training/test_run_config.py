@@ -48,7 +48,7 @@ def test_toml_gives_paths_as_text_and_whole_numbers_for_fractions():
     assert config.decoder.dropout == 0.0
 
 
-def test_a_checkpoint_to_train_further_brings_its_model_and_its_search(tiny_checkpoint):
+def test_init_from_brings_the_model_and_the_decoding_options_of_the_checkpoint(tiny_checkpoint):
     config = RunConfig.of({"init_from": tiny_checkpoint, "epochs": 2, "beam_size": 7})
     captioner = load_captioner(tiny_checkpoint)
     assert config.model.encoder == captioner.encoder.name
@@ -61,14 +61,14 @@ def test_a_checkpoint_to_train_further_brings_its_model_and_its_search(tiny_chec
 @pytest.mark.parametrize(
     "option", ["encoder", "encoder_weights", "min_count", "injection", "dropout"]
 )
-def test_options_of_a_new_model_are_refused_beside_a_checkpoint(tiny_checkpoint, option):
+def test_options_of_a_new_model_are_refused_with_init_from(tiny_checkpoint, option):
     value = {"dropout": 0.5, "min_count": 2}.get(option, "prefix")
     values = {"init_from": tiny_checkpoint, option: value}
     with pytest.raises(ValueError, match=f"^{option} is for a new model, but init_from trains "):
         RunConfig.of(values)
 
 
-def test_a_checkpoint_that_does_not_describe_its_model_is_refused(tiny_checkpoint, tmp_path):
+def test_a_checkpoint_that_does_not_state_its_model_is_refused(tiny_checkpoint, tmp_path):
     damaged = shutil.copytree(tiny_checkpoint, tmp_path / "damaged")
     config = read_json(damaged / "config.json")
     del config["encoder"]
@@ -87,6 +87,6 @@ def test_a_checkpoint_that_does_not_describe_its_model_is_refused(tiny_checkpoin
         ({"vocabulary_size": 5}, "no option 'vocabulary_size'"),
     ],
 )
-def test_what_cannot_be_is_refused(values, message):
+def test_impossible_values_are_refused(values, message):
     with pytest.raises(ValueError, match=message):
         RunConfig.of(values)

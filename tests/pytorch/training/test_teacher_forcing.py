@@ -40,7 +40,7 @@ class TestBatches:
         ]
         assert sorted(self.pairs(epoch=1)) == sorted(expected)
 
-    def test_epochs_are_shuffled_differently_but_reproducibly(self):
+    def test_each_epoch_has_an_order_of_its_own_which_is_reproducible(self):
         assert self.pairs(epoch=1) == self.pairs(epoch=1)
         assert self.pairs(epoch=1) != self.pairs(epoch=2)
 
@@ -70,7 +70,7 @@ class TestLoss:
         attention[0, 3:] += 1
         torch.testing.assert_close(caption_loss(changed, targets, attention, **TERMS), expected)
 
-    def test_a_word_counts_alike_in_short_and_long_captions(self):
+    def test_a_word_has_the_same_weight_in_short_and_long_captions(self):
         logits = torch.rand(2, 5, 18, generator=torch.Generator().manual_seed(0))
         targets = torch.tensor([[4, 2, 0, 0, 0], [6, 7, 8, 9, 2]])
         together = caption_loss(logits, targets, None, **TERMS)
@@ -92,7 +92,7 @@ class TestOneAhead:
         assert list(one_ahead(iter(range(5)))) == [0, 1, 2, 3, 4]
         assert list(one_ahead(iter([]))) == []
 
-    def test_the_next_item_is_made_while_one_is_in_use_and_no_more(self):
+    def test_only_the_next_item_is_made_while_one_is_in_use(self):
         made = [threading.Event() for _ in range(4)]
 
         def items():
@@ -106,7 +106,7 @@ class TestOneAhead:
         assert not made[2].wait(timeout=0.1)
         ahead.close()
 
-    def test_what_goes_wrong_in_an_item_is_raised_in_its_turn(self):
+    def test_an_error_in_an_item_is_raised_in_its_turn(self):
         def items():
             yield 1
             raise RuntimeError("unreadable")

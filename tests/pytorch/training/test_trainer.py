@@ -41,7 +41,7 @@ def losses_of(config: TrainingConfig) -> list[float]:
     return [result.loss for result in results]
 
 
-def test_the_optimizer_gathers_batches():
+def test_gradients_of_several_batches_make_one_step():
     for accumulation_steps, steps in ((1, 5), (2, 3), (9, 1)):
         learner = trainer(
             dataclasses.replace(CONFIG, epochs=1, accumulation_steps=accumulation_steps)
@@ -86,7 +86,7 @@ def test_the_same_seed_gives_the_same_losses():
     assert losses_of(config) != losses_of(CONFIG)
 
 
-def test_it_stops_once_the_dev_score_has_not_risen_for_some_epochs():
+def test_it_stops_after_some_epochs_without_an_improvement():
     config = dataclasses.replace(CONFIG, learning_rate=0.0, epochs=10, patience=2)
     results = []
     best = trainer(config).run(results.append)
@@ -94,7 +94,7 @@ def test_it_stops_once_the_dev_score_has_not_risen_for_some_epochs():
     assert best.epoch == 1
 
 
-def test_a_self_critical_phase_follows_from_the_best_weights():
+def test_self_critical_training_starts_from_the_best_weights():
     config = dataclasses.replace(
         CONFIG, self_critical_epochs=2, self_critical_learning_rate=0.0, ema_decay=0.0
     )
@@ -107,11 +107,11 @@ def test_a_self_critical_phase_follows_from_the_best_weights():
         (3, "self-critical"),
         (4, "self-critical"),
     ]
-    # At a rate of zero the second phase scores what it began with.
+    # At a rate of zero the second phase scores the weights it started from.
     assert results[2].scores == results[3].scores == best.scores
 
 
-def test_the_weights_to_begin_with_may_be_the_best():
+def test_the_initial_weights_may_be_the_best():
     learner = trainer(dataclasses.replace(CONFIG, learning_rate=0.0))
     results = []
     best = learner.run(results.append, score_first=True)
@@ -119,7 +119,7 @@ def test_the_weights_to_begin_with_may_be_the_best():
     assert best.epoch == 0
 
 
-def test_a_loss_that_is_not_finite_stops_with_the_batch_named():
+def test_a_loss_that_is_not_finite_stops_and_names_the_batch():
     broken = trainer()
     with torch.no_grad():
         broken.captioner.decoder.bias[7] = torch.nan
@@ -156,7 +156,7 @@ class TestFineTuning:
         config = dataclasses.replace(self.config, **changes)
         return Trainer(captioner, train=train, dev=dev, config=config)
 
-    def test_the_layers_named_change_once_it_begins_and_no_others_do(self, tmp_path):
+    def test_only_the_layers_from_the_one_named_change_and_only_once_it_starts(self, tmp_path):
         learner = self.trainer(tmp_path)
         before = copy_of(learner.averaged.encoder)
         after = []
@@ -174,17 +174,17 @@ class TestFineTuning:
         assert changed(before, copy_of(learner.averaged.encoder)) == set()
         assert changed(decoders[0], decoders[1]) == set(decoders[0])
 
-    def test_at_a_rate_of_zero_the_losses_are_those_of_the_features_on_disk(self, tmp_path):
+    def test_at_a_rate_of_zero_the_losses_are_those_of_cached_features(self, tmp_path):
         def losses_of(**changes):
             results = []
             self.trainer(tmp_path, flip=True, epochs=1, **changes).run(results.append)
             return [result.loss for result in results]
 
         tuned = losses_of(fine_tune_after=0, fine_tune_learning_rate=0.0)
-        # On disk they are in half precision, with a relative error of 2**-11 at most.
+        # The cache is in half precision, with a relative error of at most 2**-11.
         assert tuned == pytest.approx(losses_of(**FROZEN), rel=1e-4)
 
-    def test_every_epoch_is_scored_as_its_checkpoint_would_be(self, tmp_path):
+    def test_the_scores_of_every_epoch_are_those_of_its_checkpoint(self, tmp_path):
         learner = self.trainer(tmp_path / "cache")
         images = [learner.dev_split.images.open(e.image) for e in learner.dev_split.examples]
 
@@ -199,14 +199,14 @@ class TestFineTuning:
         learner.run(check)
 
     @pytest.mark.parametrize(("decay", "is_averaged"), [(0.5, True), (0.0, False)])
-    def test_the_encoder_is_averaged_as_the_decoder_is(self, tmp_path, decay, is_averaged):
+    def test_the_encoder_is_averaged_like_the_decoder(self, tmp_path, decay, is_averaged):
         learner = self.trainer(tmp_path, epochs=1, fine_tune_after=0, ema_decay=decay)
         learner.run(lambda _: None)
         for part in ("decoder", "encoder"):
             last, scored = getattr(learner.captioner, part), getattr(learner.averaged, part)
             assert bool(changed(copy_of(last), copy_of(scored))) == is_averaged
 
-    def test_features_of_passing_weights_are_not_kept_on_disk(self, tmp_path):
+    def test_features_of_weights_that_still_change_are_not_cached(self, tmp_path):
         learner = self.trainer(tmp_path)
         before = sorted(tmp_path.iterdir())
         learner.run(lambda _: None)
@@ -227,7 +227,7 @@ class TestFineTuning:
                 first, second = (getattr(t.averaged, part) for t in (whole, resumed))
                 assert changed(copy_of(first), copy_of(second)) == set()
 
-    def test_self_critical_training_goes_on_with_the_fine_tuned_encoder(self, tmp_path):
+    def test_self_critical_training_uses_the_fine_tuned_encoder(self, tmp_path):
         learner = self.trainer(
             tmp_path,
             ema_decay=0.0,
@@ -243,7 +243,7 @@ class TestFineTuning:
         assert learner.averaged.encoder.weights_source == "fine-tuned"
         assert learner.history[0].scores == learner.history[1].scores
 
-    def test_an_encoder_that_fine_tuning_did_not_better_is_the_one_before_it(self, tmp_path):
+    def test_the_initial_encoder_returns_if_fine_tuning_improved_nothing(self, tmp_path):
         options = {"learning_rate": 0.0, "fine_tune_learning_rate": 0.0}
         learner = self.trainer(tmp_path, self_critical_epochs=1, **options)
         learner.run(lambda _: None)

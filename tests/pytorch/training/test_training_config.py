@@ -5,7 +5,7 @@ import pytest
 from pytorch.training.training_config import TrainingConfig
 
 
-def test_the_rate_warms_up_and_follows_the_schedule():
+def test_the_learning_rate_warms_up_and_follows_the_schedule():
     config = TrainingConfig(schedule="cosine", epochs=4, warm_up_epochs=1.0)
     half_warm = 0.5 * (1 + math.cos(math.pi / 8)) / 2
     assert config.lr_factor(done=0.5, improvements=[]) == pytest.approx(half_warm)
@@ -54,7 +54,7 @@ def test_numbers_below_one_are_refused(name):
         {"ema_decay": 1.0},
     ],
 )
-def test_numbers_that_no_training_could_use_are_refused(values):
+def test_numbers_out_of_range_are_refused(values):
     name, value = next(iter(values.items()))
     with pytest.raises(ValueError, match=f"{name} must be .*, not {value}"):
         TrainingConfig(**values)

@@ -147,5 +147,6 @@ def test_a_training_that_makes_nothing_better_says_so(tmp_path, settings, tiny_c
     export(tmp_path / "set", "--everyone")
     lines = fine_tune(tiny_checkpoint, tmp_path, epochs=1, learning_rate=1e-9)
     assert lines[-1] == (
-        f"No epoch was better than what it began with, which is written to {tmp_path / 'tuned'}."
+        f"No epoch was an improvement; {tmp_path / 'tuned'} has the weights that training started "
+        "from."
     )

@@ -45,7 +45,7 @@ def test_it_prints_one_line_an_epoch_and_writes_the_checkpoint(base_dir):
     assert json.loads((base_dir / "model" / "metrics.json").read_text())["dataset"] == "flickr8k"
 
 
-def test_the_output_is_named_after_what_was_trained(base_dir):
+def test_the_default_output_is_named_after_the_model(base_dir):
     train(**OPTIONS, data_root=write_colours(base_dir / "colours"))
     output = base_dir / "runs" / "flickr8k-efficientnet_lite2-every-step" / "checkpoint"
     config = json.loads((output / "config.json").read_text())
@@ -53,14 +53,16 @@ def test_the_output_is_named_after_what_was_trained(base_dir):
     assert config["decoder"]["injection"] == "every-step"
 
 
-def test_the_output_of_further_training_is_named_after_the_model_too(base_dir, tiny_checkpoint):
+def test_the_default_output_of_further_training_is_named_after_the_model_too(
+    base_dir, tiny_checkpoint
+):
     model = load_captioner(tiny_checkpoint)
     train(init_from=tiny_checkpoint, epochs=1, data_root=write_colours(base_dir / "colours"))
     name = f"flickr8k-{model.encoder.name}-{model.decoder.config.injection}-further"
     assert (base_dir / "runs" / name / "checkpoint" / "config.json").is_file()
 
 
-def test_options_reach_the_recipe(base_dir):
+def test_options_reach_the_training(base_dir):
     write_colours(base_dir / "data" / "flickr8k")
     options = {"seed": 7, "batch_size": 5, "learning_rate": 0.002, "grid_size": 3}
     train(**OPTIONS, **options, output=base_dir / "model")
@@ -79,7 +81,7 @@ def test_without_data_it_says_what_to_get_and_exits_with_2(base_dir):
     assert "Flickr8k_Dataset.zip" in message
 
 
-def test_missing_encoder_weights_are_a_sentence_and_not_a_traceback(base_dir):
+def test_missing_encoder_weights_are_refused_in_a_sentence(base_dir):
     write_colours(base_dir / "data" / "flickr8k")
     with pytest.raises(CommandError, match=r"nowhere\.pth cannot be read") as caught:
         train(encoder_weights=base_dir / "nowhere.pth")
@@ -135,14 +137,16 @@ def test_stopped_with_ctrl_c_it_keeps_the_best_checkpoint_so_far(base_dir):
         _, errors = process.communicate(timeout=60)
     assert first.startswith("epoch 1 ")
     assert process.returncode == 130
-    assert re.search(r"Stopped\. Best epoch \d+, .*; written to .* Go on with --resume\.", errors)
+    assert re.search(
+        r"Stopped\. Best epoch \d+, .*; written to .* Continue with --resume\.", errors
+    )
     assert "Traceback" not in errors
     assert (output / "config.json").is_file()
     assert (base_dir / "run" / "report.html").is_file()
 
 
 @pytest.mark.usefixtures("_interruptible")
-def test_stopped_with_ctrl_c_before_the_first_epoch_there_is_nothing_to_resume(base_dir):
+def test_stopped_with_ctrl_c_before_the_first_epoch_it_advises_to_start_again(base_dir):
     command = [
         *(sys.executable, "manage.py", "train_captioner", "--encoder", "efficientnet_lite2"),
         *("--data-root", write_colours(base_dir / "colours"), "--run", base_dir / "run"),
@@ -153,7 +157,7 @@ def test_stopped_with_ctrl_c_before_the_first_epoch_there_is_nothing_to_resume(b
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "Stopped. No epoch was finished: start it again with the same command." in errors
+    assert "Stopped. No epoch was finished. Start again with the same command." in errors
 
 
 @pytest.mark.parametrize("more", [[], ["--resume"]])
@@ -179,7 +183,7 @@ def test_two_trainings_in_one_folder_are_refused_in_a_sentence(base_dir, more):
         train(**options)
 
 
-def test_a_damaged_state_is_a_sentence(base_dir):
+def test_a_damaged_state_is_refused_in_a_sentence(base_dir):
     options = OPTIONS | {"data_root": write_colours(base_dir / "colours"), "run": base_dir / "run"}
     train(**options)
     state = base_dir / "run" / "state.pt"
@@ -188,7 +192,7 @@ def test_a_damaged_state_is_a_sentence(base_dir):
         train(**options, resume=True)
 
 
-def test_a_full_disk_is_a_sentence_that_names_the_file(base_dir):
+def test_a_full_disk_is_reported_in_a_sentence_that_names_the_checkpoint(base_dir):
     root = write_colours(base_dir / "colours")
     limited = (
         "import resource, runpy, sys; sys.argv[0] = 'manage.py'; "
@@ -212,7 +216,7 @@ def test_a_full_disk_is_a_sentence_that_names_the_file(base_dir):
     assert not (base_dir / "run" / "checkpoint").exists()
 
 
-def test_a_run_that_cannot_be_written_is_a_sentence(base_dir):
+def test_a_run_that_cannot_be_written_is_reported_in_a_sentence(base_dir):
     (base_dir / "file").write_text("")
     root = write_colours(base_dir / "colours")
     with pytest.raises(CommandError, match=r"Reading or writing a file failed: .*Not a directory"):
@@ -229,7 +233,7 @@ def sample_captions(run):
     return re.findall(r'<li value="(\d+)"><(?:span|strong)>(.*?)</', page)
 
 
-def test_a_killed_run_resumes_as_if_nothing_had_happened(base_dir):
+def test_a_killed_run_resumes_as_if_it_had_never_stopped(base_dir):
     data = write_colours(base_dir / "colours")
 
     def command(run, *more):
