@@ -8,6 +8,8 @@ import torch
 from pytorch.training.distributed import processes
 from tests.parallel_worker import run, trainer
 
+pytestmark = pytest.mark.slow
+
 PROJECT = Path(__file__).resolve().parents[3]
 
 

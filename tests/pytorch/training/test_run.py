@@ -19,6 +19,8 @@ from pytorch.training.run_config import RunConfig
 from pytorch.training.run_folder import RunFolder
 from tests.colours import write_colours
 
+pytestmark = pytest.mark.slow
+
 MODEL = {"encoder": "efficientnet_lite2", "grid_size": 1, "min_count": 2}
 OPTIONS = {
     "epochs": 15,

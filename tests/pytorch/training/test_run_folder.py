@@ -194,6 +194,7 @@ def test_tensorboard_has_the_loss_and_scores_of_each_epoch(folder):
     }
 
 
+@pytest.mark.slow
 def test_tensorboard_shows_an_epoch_repeated_after_a_kill_once(folder):
     history = [result(1), result(2), result(3, loss=0.5)]
     folder.write_log(history[:1])

@@ -22,6 +22,8 @@ from pytorch.training.teacher_forcing import TeacherForcing
 from pytorch.training.training_config import TrainingConfig
 from tests.tiny import random_encoder
 
+pytestmark = pytest.mark.slow
+
 SCENES = [
     Scene(Shape("large", colour, "circle"), "above", Shape("large", colour, "square"))
     for colour in ("black", "yellow")

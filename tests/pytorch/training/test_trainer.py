@@ -140,6 +140,7 @@ def test_weights_that_the_last_step_made_infinite_or_undefined_stop_before_they_
     assert results == broken.history == []
 
 
+@pytest.mark.slow
 class TestFineTuning:
     config = TrainingConfig(
         epochs=3,

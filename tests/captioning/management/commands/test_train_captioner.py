@@ -17,6 +17,8 @@ from pytorch.model.checkpoint import load_captioner
 from pytorch.model.encoders import EncoderError
 from tests.colours import write_colours
 
+pytestmark = pytest.mark.slow
+
 PROJECT = Path(__file__).resolve().parents[4]
 OPTIONS = {"encoder": "efficientnet_lite2", "injection": "every-step", "epochs": 2}
 
