@@ -78,12 +78,12 @@ class DecodingForm(forms.Form):
     beam_size = forms.IntegerField(
         **_optional_number("Beam size", 1, MAX_BEAM_SIZE),
         initial=_own_beam_size,
-        help_text="How many captions the search keeps at each word. Higher is slower.",
+        help_text="How many captions beam search keeps at each word. Higher is slower.",
     )
     candidates = forms.IntegerField(
         **_optional_number("Candidates", 1, MAX_BEAM_SIZE),
         initial=_own_beam_size,
-        help_text="How many of these to show, including the best.",
+        help_text="How many captions to show, including the best.",
     )
     creative = forms.BooleanField(
         required=False,

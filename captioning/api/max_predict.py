@@ -24,7 +24,7 @@ from pytorch.files.photographs import Photograph
 PREDICTIONS = 3
 
 
-@csrf_exempt  # nothing is changed
+@csrf_exempt  # it changes nothing
 @require_POST
 def predict(request: HttpRequest) -> JsonResponse:
     """Caption the file in the field `image` without keeping it."""

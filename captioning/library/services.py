@@ -1,7 +1,7 @@
 """What the library does with pictures: keep, correct, share, revoke and delete them.
 
-Functions that take a picture trust that the caller may change it; `owners.pictures_of` gives
-those.
+Functions that take a picture assume that the caller may change it; `owners.pictures_of` finds those
+pictures.
 """
 
 from __future__ import annotations

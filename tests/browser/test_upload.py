@@ -67,6 +67,21 @@ class TestWithoutScripts:
         expect(page.get_by_text("drop or paste them anywhere")).to_be_hidden()
 
 
+@pytest.mark.parametrize(
+    ("keep", "address"), [(True, r"/pictures/\d+/shown\.jpg"), (False, "data:image/jpeg;base64,.+")]
+)
+def test_the_result_shows_the_stored_copy_or_else_carries_the_photograph(
+    open_page, photograph, keep, address
+):
+    page = open_page()
+    page.get_by_label("Keep this picture").set_checked(keep)
+    choose(page, photograph)
+    expect_captions(page)
+    image = page.locator("[data-photograph]")
+    expect(image).to_have_attribute("src", re.compile(address))
+    assert image.evaluate("image => image.naturalWidth") == 600
+
+
 def test_a_chosen_photograph_is_captioned_at_once(open_page, photograph):
     page = open_page()
     with page.expect_file_chooser() as chooser:
