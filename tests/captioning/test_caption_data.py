@@ -14,7 +14,7 @@ def caption(coffee):
     return caption
 
 
-def test_the_data_are_those_of_json(caption):
+def test_a_caption_becomes_plain_json(caption):
     data = caption_data(caption)
     assert json.loads(json.dumps(data)) == data
 

@@ -27,26 +27,26 @@ def description(path):
     return description_of(path.read_bytes(), "JPEG")
 
 
-def test_the_file_is_described_and_its_former_content_kept(photo, coffee_jpeg):
+def test_the_description_is_written_and_the_former_file_kept(photo, coffee_jpeg):
     assert describe(photo) == photo
     assert description(photo) == "Coffee."
     assert names(photo.parent) == ["photo.jpg", "photo.jpg.orig"]
     assert (photo.parent / "photo.jpg.orig").read_bytes() == coffee_jpeg
 
 
-def test_without_backup_there_is_no_other_file(photo):
+def test_without_backup_no_copy_is_kept(photo):
     describe(photo, backup=False)
     assert names(photo.parent) == ["photo.jpg"]
 
 
-def test_the_first_backup_stays(photo, coffee_jpeg):
+def test_an_earlier_backup_is_not_replaced(photo, coffee_jpeg):
     describe(photo)
     describe(photo, "Tea.", overwrite=True)
     assert description(photo) == "Tea."
     assert (photo.parent / "photo.jpg.orig").read_bytes() == coffee_jpeg
 
 
-def test_a_description_stays_unless_told_otherwise(photo):
+def test_a_description_is_replaced_only_with_overwrite(photo):
     describe(photo, backup=False)
     with pytest.raises(AlreadyDescribedError):
         describe(photo, "Tea.")
@@ -61,7 +61,7 @@ def test_permissions_stay(photo):
         assert stat.S_IMODE((photo.parent / name).stat().st_mode) == 0o640
 
 
-def test_a_link_stays_one(photo, tmp_path):
+def test_a_symbolic_link_is_not_replaced(photo, tmp_path):
     link = tmp_path / "link.jpg"
     link.symlink_to(photo)
     assert describe(link) == photo
@@ -69,7 +69,7 @@ def test_a_link_stays_one(photo, tmp_path):
     assert description(photo) == "Coffee."
 
 
-def test_another_format_gets_a_sidecar_and_stays_as_it_is(tmp_path, coffee):
+def test_a_file_of_another_format_is_unchanged_and_gets_a_sidecar(tmp_path, coffee):
     content = encoded(coffee, "GIF")
     (tmp_path / "photo.gif").write_bytes(content)
     written = describe(tmp_path / "photo.gif")
@@ -83,7 +83,7 @@ def test_another_format_gets_a_sidecar_and_stays_as_it_is(tmp_path, coffee):
     assert names(tmp_path) == ["photo.gif", "photo.gif.xmp", "photo.gif.xmp.orig"]
 
 
-def test_damaged_metadata_leaves_everything_as_it_was(tmp_path, coffee):
+def test_damaged_metadata_changes_no_file(tmp_path, coffee):
     content = encoded(coffee, "JPEG", xmp=b"<damaged")
     (tmp_path / "photo.jpg").write_bytes(content)
     with pytest.raises(MetadataError):
@@ -104,7 +104,7 @@ def test_a_failure_leaves_no_half_a_file(photo, monkeypatch, coffee_jpeg):
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write to any file")
-def test_a_file_that_must_not_be_written_to_is_not_replaced(photo):
+def test_a_read_only_file_is_not_replaced(photo):
     photo.chmod(0o440)
     with pytest.raises(PermissionError):
         describe(photo)

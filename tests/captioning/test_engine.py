@@ -29,7 +29,7 @@ def test_the_beam_size_reaches_the_search(coffee):
 
 
 @pytest.mark.parametrize("candidates", [1, 3, 9])
-def test_so_many_candidates_come_at_most_the_best_ones(coffee, candidates):
+def test_only_the_best_candidates_are_returned(coffee, candidates):
     [all_of_them] = engine.caption_photographs(
         [photograph_of(coffee)], engine.decoding(beam_size=4)
     )
@@ -40,7 +40,7 @@ def test_so_many_candidates_come_at_most_the_best_ones(coffee, candidates):
     assert caption.candidates == all_of_them.candidates[: candidates - 1]
 
 
-def test_creative_captions_come_by_the_seed():
+def test_the_seed_determines_sampled_captions():
     def captions(seed):
         decoding = engine.decoding(beam_size=1, top_p=1.0, seed=seed)
         found = engine.caption_photographs(opened(), decoding)
@@ -50,7 +50,7 @@ def test_creative_captions_come_by_the_seed():
     assert len({captions(seed) for seed in range(8)}) > 1
 
 
-def test_stored_captions_are_found_by_the_same_settings_as_before():
+def test_the_settings_of_stored_captions_keep_their_keys_and_order():
     """SQLite compares settings as text: another order would hide the captions stored so far."""
     settings = engine.caption_settings(engine.decoding(beam_size=4, top_p=0.9, seed=7), 3)
     assert json.dumps(settings) == (
@@ -118,7 +118,7 @@ def test_a_missing_checkpoint_is_a_permanent_error(settings, tmp_path):
     assert caught.value.permanent
 
 
-def test_a_failure_of_the_machine_is_a_passing_error(coffee, monkeypatch):
+def test_running_out_of_memory_is_a_passing_error(coffee, monkeypatch):
     def run_out_of_memory(*_, **__):
         raise RuntimeError("CUDA out of memory")
 

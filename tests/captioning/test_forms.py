@@ -59,7 +59,7 @@ def test_the_name_of_the_file_does_not_matter(coffee_jpeg):
     assert PhotographForm({}, {"photograph": file}).is_valid()
 
 
-def test_the_widget_tells_the_limits_and_offers_pictures_alone():
+def test_the_widget_states_the_limits_and_accepts_only_pictures():
     html = PhotographForm().as_p()
     assert (
         'accept="image/jpeg,image/png,image/gif,image/webp,image/avif,image/bmp,image/tiff"' in html
@@ -74,18 +74,18 @@ def test_an_error_is_tied_to_the_input():
     assert 'aria-invalid="true"' in html
 
 
-def test_without_options_the_model_chooses():
+def test_without_options_the_checkpoint_decides():
     assert decoding_form().decoding == engine.get_captioner().decoding
     assert decoding_form().cleaned_data["candidates"] is None
 
 
-def test_options_become_a_decoding():
+def test_options_become_a_decoding_config():
     form = decoding_form(beam_size="5", candidates="2")
     assert form.decoding == engine.decoding(beam_size=5)
     assert form.cleaned_data["candidates"] == 2
 
 
-def test_top_p_and_seed_count_with_creative_alone():
+def test_top_p_and_seed_apply_only_with_creative():
     chance = {"top_p": "0.7", "seed": "12"}
     assert decoding_form(**chance).decoding == engine.decoding()
     assert decoding_form(**chance, creative="on").decoding == engine.decoding(top_p=0.7, seed=12)
@@ -114,6 +114,6 @@ def test_options_out_of_range_are_refused_with_a_sentence(name, value, message):
     assert form.decoding_errors
 
 
-def test_the_options_start_with_the_models_own():
+def test_the_form_starts_with_the_checkpoints_options():
     html = str(DecodingForm()["beam_size"])
     assert f'value="{engine.get_captioner().decoding.beam_size}"' in html

@@ -90,7 +90,7 @@ def test_after_a_caption_another_photograph_can_be_sent(client, coffee_jpeg):
 
 
 @pytest.mark.django_db
-def test_a_photograph_to_keep_is_kept_and_has_a_page(client, coffee_jpeg):
+def test_a_kept_photograph_has_a_page(client, coffee_jpeg):
     file = SimpleUploadedFile("photo.jpg", coffee_jpeg)
     response = client.post(URL, {"photograph": file, "keep": "on"})
     picture = Picture.objects.get()
@@ -111,7 +111,7 @@ def test_the_result_of_a_kept_photograph_shows_its_stored_copy(client, coffee_jp
 
 
 @pytest.mark.django_db
-def test_a_photograph_that_is_not_to_be_kept_leaves_nothing(client, coffee_jpeg):
+def test_nothing_stays_of_a_photograph_that_is_not_kept(client, coffee_jpeg):
     assert "Keep this picture" in client.get(URL).text
     assert send(client, coffee_jpeg).status_code == 200
     assert not Picture.objects.exists()
@@ -119,7 +119,7 @@ def test_a_photograph_that_is_not_to_be_kept_leaves_nothing(client, coffee_jpeg)
 
 
 @pytest.mark.django_db
-def test_pictures_of_several_requests_at_once_are_of_one_visitor(client, coffee, coffee_jpeg):
+def test_simultaneous_uploads_belong_to_one_visitor(client, coffee, coffee_jpeg):
     client.get(URL)
     for content in (coffee_jpeg, encoded(coffee, "PNG")):
         other = Client()
@@ -200,7 +200,7 @@ def test_the_other_candidates_come_with_their_odds(client, coffee_jpeg, arrived)
         assert cells in html
 
 
-def test_options_reach_the_search_and_are_said(client, coffee_jpeg, arrived):
+def test_options_reach_the_search_and_are_shown(client, coffee_jpeg, arrived):
     html = send(client, coffee_jpeg, creative="on", top_p="1", seed="5", beam_size="1").text
     decoding = engine.decoding(beam_size=1, top_p=1.0, seed=5)
     [caption] = engine.caption_photographs([arrived], decoding)
@@ -248,7 +248,7 @@ def test_scripts_get_what_was_wrong_as_a_sentence(client, coffee_jpeg):
     }
 
 
-def test_a_passing_failure_of_the_engine_is_said_in_the_form(client, coffee_jpeg, monkeypatch):
+def test_a_passing_failure_of_the_engine_is_shown_in_the_form(client, coffee_jpeg, monkeypatch):
     def fail(*_, **__):
         raise engine.EngineError("The model is busy.", permanent=False)
 
@@ -275,19 +275,19 @@ def test_without_a_usable_model_the_page_says_that_trying_again_will_not_help(
     assert "Trying again will not help" in response.json()["error"]
 
 
-def test_the_form_of_another_site_is_refused_in_words(coffee_jpeg):
+def test_a_form_from_another_site_is_refused_with_an_explanation(coffee_jpeg):
     response = send(Client(enforce_csrf_checks=True), coffee_jpeg)
     assert response.status_code == 403
     assert "Please send the form again" in response.text
 
 
-def test_an_unknown_address_gets_a_page_of_ours(client):
+def test_an_unknown_address_gets_our_own_page(client):
     response = client.get("/absent")
     assert response.status_code == 404
     assert "Page not found" in response.text
 
 
-def test_a_failure_gets_a_page_of_ours(client, monkeypatch):
+def test_a_failure_gets_our_own_page(client, monkeypatch):
     def fail():
         raise ValueError("a defect")
 
@@ -298,7 +298,7 @@ def test_a_failure_gets_a_page_of_ours(client, monkeypatch):
     assert "<h1>Something went wrong</h1>" in response.text
 
 
-def test_a_request_for_another_host_gets_a_page_of_ours(client, settings):
+def test_a_request_for_another_host_gets_our_own_page(client, settings):
     settings.ALLOWED_HOSTS = ["localhost"]
     response = client.get(URL, headers={"host": "elsewhere.example"})
     assert response.status_code == 400

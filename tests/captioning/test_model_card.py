@@ -9,7 +9,7 @@ def test_the_model_card_is_shown_as_a_page(client):
     assert "<h1>A random model</h1>" in response.text
 
 
-def test_a_missing_model_card_is_said_in_a_sentence(client, tiny_checkpoint):
+def test_a_missing_model_card_is_explained(client, tiny_checkpoint):
     card = tiny_checkpoint / "README.md"
     moved = card.rename(card.with_suffix(".txt"))
     response = client.get(URL)

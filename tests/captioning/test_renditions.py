@@ -14,12 +14,12 @@ def test_a_picture_becomes_an_address_with_a_jpeg(coffee):
     assert difference(shown, coffee) < 8
 
 
-def test_the_shown_copy_is_of_bounded_size():
+def test_the_shown_copy_has_a_limited_size():
     photograph = Image.new("RGB", (2048, 1000), "navy")
     assert shown_copy(photograph).size == (1024, 500)
     assert photograph.size == (2048, 1000)
 
 
-def test_a_jpeg_is_of_bounded_size_and_never_larger_than_the_picture(coffee):
+def test_a_jpeg_has_a_limited_size_and_is_never_enlarged(coffee):
     assert decoded(jpeg(coffee, 300)).size == (300, 200)
     assert decoded(jpeg(coffee, 5000)).size == coffee.size

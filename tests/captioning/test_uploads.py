@@ -42,6 +42,6 @@ def test_a_larger_file_is_cut_but_still_known_as_too_large():
     assert passed < MAX_UPLOAD_BYTES + 200_000
 
 
-def test_many_files_together_are_bounded_too():
+def test_the_limit_holds_for_all_files_together():
     _, passed = upload(*[bytes(MAX_UPLOAD_BYTES // 2)] * 5)
     assert passed < MAX_UPLOAD_BYTES + 200_000

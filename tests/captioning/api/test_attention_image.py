@@ -13,14 +13,14 @@ def brightness(attention):
     return np.asarray(image.convert("L"), float) / 255
 
 
-def test_the_region_that_was_looked_at_most_stays_and_the_least_is_darkest():
+def test_the_region_with_most_attention_is_unchanged_and_that_with_least_is_darkest():
     drawn = brightness([[0.1, 0.2], [0.3, 0.4]])
     assert drawn[-1, -1] > 0.98
     assert abs(drawn[0, 0] - (1 - DARKEST)) < 0.02
     assert drawn[0, 0] < drawn[0, -1] < drawn[-1, 0] < drawn[-1, -1]
 
 
-def test_small_differences_are_drawn_as_large_ones():
+def test_small_differences_are_stretched():
     small = brightness([[0.249, 0.25], [0.25, 0.251]])
     assert np.abs(small - brightness([[0.1, 0.25], [0.25, 0.4]])).max() < 0.01
 

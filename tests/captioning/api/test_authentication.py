@@ -62,11 +62,11 @@ def test_the_setting_asks_for_a_token(strangers_are_refused, coffee_jpeg):
     assert program_of("alice").get("/api/v1/models").status_code == 200
 
 
-def test_a_browser_that_is_logged_in_reads_without_more_ado(browser, strangers_are_refused):
+def test_a_logged_in_browser_reads_without_a_token(browser, strangers_are_refused):
     assert browser.get(CAPTIONS).status_code == 200
 
 
-def test_another_site_can_use_no_log_in(browser, coffee_jpeg):
+def test_another_site_cannot_use_a_session(browser, coffee_jpeg):
     response = send(browser, coffee_jpeg)
     assert (response.status_code, problem(response)) == (403, "csrf_failed")
     assert not Picture.objects.exists()

@@ -44,7 +44,7 @@ def test_a_photograph_is_captioned_and_kept(program, arrived, coffee_jpeg, sendi
 
 
 @pytest.mark.parametrize("sending", [send, send_json])
-def test_nothing_is_kept_if_so_asked(program, coffee_jpeg, sending):
+def test_nothing_is_kept_without_keep(program, coffee_jpeg, sending):
     [result] = sending(program, coffee_jpeg, keep=False).json()["results"]
     assert result["caption"]["words"]
     assert result["id"] is None
@@ -62,7 +62,7 @@ def test_the_options_are_those_of_the_page(program, arrived, coffee_jpeg, sendin
 
 
 @pytest.mark.parametrize("sending", [send, send_json])
-def test_words_are_drawn_by_chance_with_the_pages_defaults(program, coffee_jpeg, sending):
+def test_creative_samples_with_the_pages_defaults(program, coffee_jpeg, sending):
     sending(program, coffee_jpeg, creative=True)
     asked = StoredCaption.objects.get().settings
     assert (asked["top_p"], asked["sampling_seed"]) == (0.9, 0)
@@ -104,13 +104,13 @@ def test_a_single_bad_file_is_a_problem_in_the_words_of_the_page(
 
 @pytest.mark.parametrize("number", [0, 21])
 @pytest.mark.parametrize("sending", [send, send_json])
-def test_no_photograph_and_too_many_are_refused(program, sending, number):
+def test_the_number_of_photographs_is_limited(program, sending, number):
     response = sending(program, *[b"x"] * number)
     assert (response.status_code, problem(response)) == (422, "invalid_parameters")
     assert response.json()["errors"][0]["pointer"] == "/photographs"
 
 
-def test_an_engine_that_cannot_answer_is_tried_again_later(program, coffee_jpeg, monkeypatch):
+def test_a_passing_failure_of_the_engine_says_when_to_try_again(program, coffee_jpeg, monkeypatch):
     def fail(*_, **__):
         raise EngineError("The model is busy.", permanent=False)
 
@@ -122,7 +122,7 @@ def test_an_engine_that_cannot_answer_is_tried_again_later(program, coffee_jpeg,
     assert not Picture.objects.exists()
 
 
-def test_without_a_usable_model_nobody_is_told_to_try_again(
+def test_without_a_usable_model_the_answer_says_that_trying_again_will_not_help(
     program, coffee_jpeg, settings, tmp_path
 ):
     settings.CAPTIONER_CHECKPOINT = tmp_path / "absent"
@@ -177,7 +177,7 @@ def test_a_query_out_of_bounds_is_refused(program, query, pointer):
     assert (error["location"], error["pointer"]) == ("query", pointer)
 
 
-def test_a_picture_is_read_with_all_that_the_model_said(program, picture):
+def test_a_picture_is_read_with_its_whole_caption(program, picture):
     read = program.get(url(picture)).json()
     assert read["caption"] == picture.caption.data
     assert read["model"] == "tiny"
@@ -185,7 +185,7 @@ def test_a_picture_is_read_with_all_that_the_model_said(program, picture):
     assert (read["width"], read["height"], read["name"]) == (600, 400, "a.jpg")
 
 
-def test_a_correction_stands_beside_the_caption_and_can_be_taken_away(program, picture):
+def test_a_correction_stands_beside_the_caption_and_can_be_removed(program, picture):
     corrected = patch(program, picture, {"correction": " My  cup "}).json()
     assert (corrected["correction"], corrected["description"]) == ("My cup", "My cup")
     assert corrected["sentence"] == picture.sentence
@@ -240,20 +240,20 @@ def test_there_is_no_attention_beyond_the_last_word(program, picture):
     assert (response.status_code, problem(response)) == (404, "no_such_word")
 
 
-def test_there_is_none_of_a_model_without_attention(program, switch_checkpoint, coffee_jpeg):
+def test_a_model_without_attention_has_none_to_draw(program, switch_checkpoint, coffee_jpeg):
     switch_checkpoint()
     send(program, coffee_jpeg)
     response = program.get(url(Picture.objects.get(), "/attention/0.png"))
     assert (response.status_code, problem(response)) == (404, "no_attention")
 
 
-def test_no_answer_is_stored_on_its_way(program, picture):
+def test_no_cache_stores_a_response(program, picture):
     for address in (CAPTIONS, url(picture), url(picture, "/attention/0.png")):
         assert "no-store" in program.get(address).headers["Cache-Control"]
 
 
 @pytest.mark.parametrize("other", [lambda: program_of("mallory"), Client])
-def test_a_picture_is_its_owners_alone(picture, other):
+def test_only_its_owner_can_reach_a_picture(picture, other):
     client = other()
     answers = [
         client.get(url(picture)),

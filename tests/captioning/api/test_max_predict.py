@@ -71,7 +71,7 @@ def test_a_passing_failure_of_the_model_is_tried_again_later(client, coffee_jpeg
     assert response.headers["Retry-After"] == "60"
 
 
-def test_without_a_usable_model_nobody_is_told_to_try_again(
+def test_without_a_usable_model_the_answer_says_that_trying_again_will_not_help(
     client, coffee_jpeg, settings, tmp_path
 ):
     settings.CAPTIONER_CHECKPOINT = tmp_path / "absent"

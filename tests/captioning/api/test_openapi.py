@@ -67,7 +67,7 @@ def picture(account):
 
 
 @pytest.mark.parametrize("operation", list(operations()), ids=" ".join)
-def test_every_answer_is_described(application, operation, account, picture):
+def test_every_response_is_documented(application, operation, account, picture):
     method, path, mode = operation
     operation = schemathesis.openapi.from_wsgi(DOCUMENT, application)[path][method]
     headers = {"Authorization": f"Bearer {make_token(account, 'schemathesis')}"}

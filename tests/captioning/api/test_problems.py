@@ -16,17 +16,17 @@ def middleware(status, **headers):
 @pytest.mark.parametrize(
     "path", ["/api/v1/nothing", "/api/", "/api/v2/captions", "/api/v1/captions/x"]
 )
-def test_an_address_without_anything_is_a_problem(client, path):
+def test_an_unknown_address_is_a_problem(client, path):
     assert problem(client.get(path)) == "not_found"
 
 
-def test_a_method_that_is_not_allowed_is_a_problem_that_names_those_that_are(client):
+def test_a_method_that_is_not_allowed_is_a_problem_that_lists_the_allowed_ones(client):
     response = client.put(f"{CAPTIONS}/1")
     assert problem(response) == "method_not_allowed"
     assert set(response.headers["Allow"].split(", ")) == {"GET", "PATCH", "DELETE"}
 
 
-def test_a_failure_of_ours_is_a_problem_without_its_cause(monkeypatch):
+def test_an_internal_error_is_a_problem_without_its_cause(monkeypatch):
     def fail():
         raise ZeroDivisionError("a secret of ours")
 
@@ -36,7 +36,7 @@ def test_a_failure_of_ours_is_a_problem_without_its_cause(monkeypatch):
     assert b"secret" not in response.content
 
 
-def test_a_host_that_is_not_served_is_a_problem(client):
+def test_an_unknown_host_is_a_problem(client):
     assert problem(client.get(CAPTIONS, headers={"host": "elsewhere.example"})) == (
         "malformed_request"
     )
@@ -48,5 +48,5 @@ def test_pages_for_people_stay_pages(rf, status):
     assert problem(middleware(status)(rf.get("/api/v1/captions")))
 
 
-def test_answers_without_a_problem_stay_as_they_are(rf):
+def test_successful_responses_are_unchanged(rf):
     assert middleware(200)(rf.get("/api/v1/captions")).content == b"page"

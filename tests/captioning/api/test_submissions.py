@@ -59,7 +59,7 @@ def test_options_out_of_bounds_are_named(program, coffee_jpeg, sending, options,
     assert error["detail"] in response.json()["detail"]
 
 
-def test_in_json_a_number_is_no_string(program, coffee_jpeg):
+def test_in_json_a_string_is_not_a_number(program, coffee_jpeg):
     assert problem(send_json(program, coffee_jpeg, beam_size="3")) == "invalid_parameters"
     assert send(program, coffee_jpeg, beam_size="3").status_code == 200
 
@@ -70,7 +70,7 @@ def test_in_json_a_whole_number_may_have_a_point(program, coffee_jpeg):
 
 
 @pytest.mark.parametrize("content", ["no base64!", "Zm9v\n", "é", 12, None])
-def test_what_is_no_base64_is_named(program, content):
+def test_invalid_base64_is_named(program, content):
     response = post(program, {"photographs": [{"content": content}]}, "application/json")
     assert problem(response) == "invalid_parameters"
     assert response.json()["errors"][0]["pointer"] == "/photographs/0/content"
@@ -78,7 +78,7 @@ def test_what_is_no_base64_is_named(program, content):
 
 @pytest.mark.parametrize("sending", [send, send_json])
 @pytest.mark.parametrize("sizes", [[MAX_UPLOAD_BYTES + 1], [MAX_UPLOAD_BYTES - 9, 10]])
-def test_photographs_that_are_too_large_together_are_refused(program, sending, sizes):
+def test_photographs_that_are_together_too_large_are_refused(program, sending, sizes):
     response = sending(program, *[b"x" * size for size in sizes])
     assert (response.status_code, problem(response)) == (413, "too_large")
 
@@ -89,7 +89,7 @@ def test_the_largest_photograph_that_a_page_takes_is_taken(program, sending, cof
     assert sending(program, content, keep=False).status_code == 200
 
 
-def test_a_body_of_json_is_not_read_without_end(rf, monkeypatch):
+def test_json_is_read_only_up_to_a_limit(rf, monkeypatch):
     monkeypatch.setattr(submissions, "MAX_JSON_BYTES", 30)
     short, long = json.dumps({"correction": "x"}), json.dumps({"correction": "x" * 30})
     requests = [rf.patch("/", body, content_type="application/json") for body in (short, long)]
@@ -99,7 +99,7 @@ def test_a_body_of_json_is_not_read_without_end(rf, monkeypatch):
     assert error.value.code == "too_large"
 
 
-def test_names_are_kept_without_what_is_not_printed(program, coffee_jpeg):
+def test_names_lose_unprintable_characters(program, coffee_jpeg):
     content = base64.b64encode(coffee_jpeg).decode()
     photograph = {"name": "\0photo\n.jpg", "content": content}
     post(program, {"photographs": [photograph]}, "application/json")
@@ -107,7 +107,7 @@ def test_names_are_kept_without_what_is_not_printed(program, coffee_jpeg):
 
 
 @pytest.mark.parametrize("text", ["photo.jpg", ""])
-def test_text_is_no_file(program, coffee_jpeg, text):
+def test_text_in_place_of_a_file_is_refused(program, coffee_jpeg, text):
     files = [SimpleUploadedFile("a.jpg", coffee_jpeg), text]
     response = program.post(CAPTIONS, {"photographs": files})
     assert problem(response) == "invalid_parameters"
@@ -121,7 +121,7 @@ def test_a_second_field_with_a_file_is_named(program, coffee_jpeg):
     assert response.json()["errors"][0]["pointer"] == "/image"
 
 
-def test_a_file_in_a_field_of_another_name_is_missed(program, coffee_jpeg):
+def test_a_file_in_another_field_does_not_count(program, coffee_jpeg):
     response = program.post(CAPTIONS, {"image": SimpleUploadedFile("a.jpg", coffee_jpeg)})
     assert problem(response) == "invalid_parameters"
     assert "in the field `photographs`" in response.json()["detail"]

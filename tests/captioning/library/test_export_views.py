@@ -12,21 +12,10 @@ from PIL import Image
 from captioning.library import services, views
 from captioning.library.export_views import EXPORTS
 from captioning.metadata import description_of
-from tests.captioning.library.kept import keep, visitor
-from tests.captioning.library.test_views import client_of, copies
+from tests.captioning.library.kept import client_of, copies, keep, visitor
 from tests.captioning.pictures import encoded
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def picture(coffee_jpeg):
-    return keep(visitor(), coffee_jpeg, "coffee.jpg")
-
-
-@pytest.fixture
-def client(picture):
-    return client_of(picture.owner)
 
 
 @pytest.mark.parametrize("name", EXPORTS)
@@ -40,7 +29,7 @@ def test_an_export_is_a_download_that_no_cache_keeps(client, name):
 
 
 @pytest.mark.parametrize("name", EXPORTS)
-def test_an_export_is_only_read(client, name):
+def test_an_export_refuses_post(client, name):
     assert client.post(f"/export/{name}").status_code == 405
 
 
@@ -60,7 +49,7 @@ def test_the_pictures_come_with_their_descriptions(client, picture):
         assert description_of(archive.read("coffee.jpg"), "JPEG") == picture.sentence
 
 
-def test_the_training_set_has_the_corrected_ones(client, picture, coffee):
+def test_the_training_set_has_only_corrected_pictures(client, picture, coffee):
     keep(picture.owner, encoded(coffee.rotate(90), "PNG"))
     services.correct(picture, "A cup of coffee.")
     content = client.get("/export/training-set.zip").getvalue()
@@ -78,7 +67,7 @@ def test_the_gallery_links_to_exports_of_what_it_shows(client, picture):
 
 
 @pytest.mark.parametrize("name", EXPORTS)
-def test_others_get_nothing_of_it(picture, name):
+def test_nobody_else_can_export_the_pictures(picture, name):
     services.correct(picture, "A cup of coffee.")
     others = keep(visitor(), encoded(Image.new("RGB", (8, 8)), "PNG"), "nothing.png")
     content = client_of(others.owner).get(f"/export/{name}").getvalue()

@@ -15,11 +15,6 @@ from tests.captioning.pictures import decoded, encoded
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def picture(coffee_jpeg):
-    return keep(visitor(), coffee_jpeg, "coffee.jpg")
-
-
 def everything():
     return Picture.objects.all()
 
@@ -32,7 +27,7 @@ def archive():
     return zipfile.ZipFile(io.BytesIO(b"".join(zip_parts(described_files(everything())))))
 
 
-def test_a_table_tells_all_that_is_said_of_a_picture(picture):
+def test_a_table_has_everything_about_a_picture(picture):
     services.correct(picture, "Coffee, with “foam”.")
     text = "".join(csv_rows(everything()))
     assert text.startswith("\ufeff" + ",".join(COLUMNS) + "\r\n")
@@ -62,7 +57,7 @@ def test_no_cell_is_a_formula(start):
     }
 
 
-def test_json_has_the_values_as_they_are():
+def test_json_has_unchanged_values():
     without_files(visitor(), "Café.", name="=1.jpg")
     rows = "".join(json_rows(everything()))
     assert "Café" in rows
@@ -77,7 +72,7 @@ def test_json_has_the_values_as_they_are():
     assert tuple(row) == COLUMNS
 
 
-def test_json_of_several_and_of_none_is_a_list():
+def test_json_is_a_list_even_of_no_pictures():
     assert json.loads("".join(json_rows(everything()))) == []
     without_files(visitor(), "A copy.", name="1.jpg")
     without_files(visitor(), "A copy.", name="2.jpg")
@@ -87,7 +82,7 @@ def test_json_of_several_and_of_none_is_a_list():
     ]
 
 
-def test_the_model_is_the_one_asked_last(picture, coffee_jpeg, switch_checkpoint):
+def test_the_model_is_that_of_the_latest_caption(picture, coffee_jpeg, switch_checkpoint):
     switch_checkpoint()
     keep(picture.owner, coffee_jpeg)
     assert [row["model"] for row in table()] == ["other"]
@@ -100,7 +95,7 @@ def test_tables_ask_the_database_once(picture, coffee, django_assert_num_queries
 
 
 @pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP"])
-def test_a_zip_holds_the_originals_described_by_the_correction(coffee, file_format):
+def test_a_zip_has_originals_with_their_descriptions(coffee, file_format):
     content = encoded(coffee, file_format)
     picture = keep(visitor(), content, "cup")
     services.correct(picture, "Café.")
@@ -111,7 +106,7 @@ def test_a_zip_holds_the_originals_described_by_the_correction(coffee, file_form
     assert picture.original.open().read() == content
 
 
-def test_what_cannot_hold_its_description_gets_a_sidecar(coffee):
+def test_a_format_without_descriptions_gets_a_sidecar(coffee):
     content = encoded(coffee, "GIF")
     picture = keep(visitor(), content, "cup.gif")
     files = archive()
@@ -120,7 +115,7 @@ def test_what_cannot_hold_its_description_gets_a_sidecar(coffee):
     assert xmp.description_in(files.read("cup.gif.xmp")) == picture.sentence
 
 
-def test_so_does_what_has_damaged_metadata(coffee):
+def test_damaged_metadata_gets_a_sidecar(coffee):
     content = encoded(coffee, "JPEG", xmp=b"<damaged")
     keep(visitor(), content, "cup.jpg")
     files = archive()
@@ -149,14 +144,14 @@ def test_files_have_safe_names(picture, name, expected):
     assert archive().namelist() == [expected]
 
 
-def test_files_of_one_name_are_told_apart(picture, coffee):
+def test_files_with_the_same_name_get_numbers(picture, coffee):
     for angle, name in ((90, "Coffee.JPG"), (180, "coffee-2.jpg"), (270, "coffee.jpg")):
         keep(picture.owner, encoded(coffee.rotate(angle), "JPEG"), name)
     names = archive().namelist()
     assert len({name.casefold() for name in names}) == len(names) == 4
 
 
-def test_a_picture_that_is_deleted_meanwhile_is_left_out(picture, coffee):
+def test_a_picture_deleted_during_the_export_is_left_out(picture, coffee):
     other = keep(picture.owner, encoded(coffee, "PNG"), "other.png")
     files = described_files(everything())
     assert next(files)[0] == "other.png"
@@ -166,7 +161,7 @@ def test_a_picture_that_is_deleted_meanwhile_is_left_out(picture, coffee):
     assert Picture.objects.get() == other
 
 
-def test_a_file_that_is_lost_ends_the_export(picture):
+def test_a_lost_file_ends_the_export(picture):
     for path in kept_files():
         path.unlink()
     with pytest.raises(FileNotFoundError):

@@ -56,7 +56,7 @@ def test_a_known_visitor_keeps_the_cookie(rf):
     assert not answered(request_of(rf, uuid.uuid4())).cookies
 
 
-def test_a_page_that_does_not_ask_sends_no_cookie(rf):
+def test_other_pages_send_no_cookie(rf):
     response = owners.visitor_cookie(lambda request: HttpResponse())(request_of(rf))
     assert not response.cookies
 
@@ -69,13 +69,13 @@ def test_the_new_visitor_is_the_same_throughout_the_request(rf):
     assert Owner.objects.get().visitor == visitor
 
 
-def test_a_cookie_that_was_not_signed_here_names_nobody(rf, coffee_jpeg):
+def test_a_forged_cookie_gives_access_to_nothing(rf, coffee_jpeg):
     picture = keep(visitor(), coffee_jpeg)
     rf.cookies[owners.COOKIE] = f"{picture.owner.visitor}:1abcde:forged"
     assert not owners.pictures_of(request_of(rf)).exists()
 
 
-def test_a_visitor_reaches_the_own_pictures_alone(rf, coffee_jpeg):
+def test_a_visitor_reaches_only_their_own_pictures(rf, coffee_jpeg):
     mine, _ = keep(visitor(), coffee_jpeg), keep(visitor(), coffee_jpeg)
     assert list(owners.pictures_of(request_of(rf, mine.owner.visitor))) == [mine]
 
@@ -85,7 +85,7 @@ def test_without_a_cookie_there_are_no_pictures(rf, coffee_jpeg):
     assert not owners.pictures_of(request_of(rf)).exists()
 
 
-def test_an_account_reaches_the_own_pictures_alone(rf, account, coffee_jpeg):
+def test_an_account_reaches_only_its_own_pictures(rf, account, coffee_jpeg):
     passing = keep(visitor(), coffee_jpeg)
     mine = keep(owners.owner_of_account(account), coffee_jpeg)
     request = request_of(rf, passing.owner.visitor, user=account)
@@ -113,13 +113,13 @@ def test_a_visitors_pictures_move_to_the_account(rf, account, coffee_jpeg):
     assert not Owner.objects.filter(visitor=other.owner.visitor, account=account).exists()
 
 
-def test_a_visitor_without_pictures_brings_none(rf, account):
+def test_a_visitor_without_pictures_changes_nothing(rf, account):
     give(rf, uuid.uuid4(), account)
     give(rf, None, account)
     assert not Owner.objects.exists()
 
 
-def test_what_only_the_visitors_copy_has_moves_to_the_accounts(
+def test_the_accounts_copy_takes_over_what_it_lacks(
     rf, account, coffee_jpeg, switch_checkpoint, django_capture_on_commit_callbacks
 ):
     kept = keep(owners.owner_of_account(account), coffee_jpeg)
@@ -138,7 +138,7 @@ def test_what_only_the_visitors_copy_has_moves_to_the_accounts(
     assert len(kept_files()) == 3
 
 
-def test_what_the_accounts_copy_has_stays(rf, account, coffee, coffee_jpeg):
+def test_the_accounts_copy_keeps_what_it_has(rf, account, coffee, coffee_jpeg):
     kept = keep(owners.owner_of_account(account), coffee_jpeg)
     services.correct(kept, "A cup of coffee.")
     token = services.share(kept)

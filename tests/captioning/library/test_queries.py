@@ -28,7 +28,7 @@ def test_words_are_found_in_all_their_forms(owner):
     assert found("DOGS") == ["A dog runs through snow."]
 
 
-def test_every_word_must_be_there_but_those_of_every_caption(owner):
+def test_every_word_must_match_except_stop_words(owner):
     without_files(owner, "A dog runs through snow.")
     assert found("dog on a hill") == []
     assert found("the dog is on it") == ["A dog runs through snow."]
@@ -46,7 +46,7 @@ def test_an_empty_query_finds_all(owner):
 
 
 @pytest.mark.parametrize("query", ["!?", "the", "*"])
-def test_a_query_without_words_that_tell_pictures_apart_finds_none(owner, query):
+def test_a_query_without_significant_words_finds_nothing(owner, query):
     without_files(owner, "The dog.")
     assert found(query) == []
 
@@ -57,13 +57,13 @@ def test_results_come_newest_first(owner):
     assert found("dog") == ["A dog and a dog.", "A dog."]
 
 
-def test_a_search_stays_within_the_pictures_it_is_given(owner):
+def test_only_the_given_pictures_are_searched(owner):
     mine = without_files(owner, "A dog.")
     without_files(visitor(), "A dog.")
     assert list(find_pictures(owner.pictures.all(), "dog")) == [mine]
 
 
-def test_the_correction_is_searched_in_place_of_the_caption(owner):
+def test_a_correction_is_searched_instead_of_the_caption(owner):
     picture = without_files(owner, "A dog.")
     services.correct(picture, "A wolf.")
     assert (found("dog"), found("wolf")) == ([], ["A wolf."])
@@ -71,7 +71,7 @@ def test_the_correction_is_searched_in_place_of_the_caption(owner):
     assert (found("dog"), found("wolf")) == (["A dog."], [])
 
 
-def test_the_index_follows_changes_that_pass_by_the_models(owner):
+def test_the_index_follows_bulk_updates(owner):
     without_files(owner, "A dog.")
     Picture.objects.update(sentence="A cat.")
     assert (found("dog"), found("cat")) == ([], ["A cat."])
@@ -101,7 +101,7 @@ def test_nothing_of_a_deleted_picture_stays_in_the_index(owner):
         "-dog",
     ],
 )
-def test_what_would_be_syntax_is_words_or_nothing(owner, query):
+def test_there_is_no_query_syntax(owner, query):
     without_files(owner, "A dog.")
     words = significant_words(query)
     assert found(query) == (["A dog."] if words == ["dog"] else [])
@@ -114,7 +114,7 @@ def test_no_query_makes_the_search_fail(owner, query):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_index_can_be_taken_away_and_made_again_over_pictures_that_are_there(owner):
+def test_the_index_can_be_dropped_and_rebuilt_over_existing_pictures(owner):
     without_files(owner, "A dog.")
     MigrationExecutor(connection).migrate([("captioning", "0001_library")])
     MigrationExecutor(connection).migrate(MigrationExecutor(connection).loader.graph.leaf_nodes())

@@ -35,13 +35,13 @@ def computations(monkeypatch):
     return done
 
 
-def test_a_kept_picture_has_its_file_as_it_came(coffee_jpeg, picture):
+def test_a_kept_picture_has_its_original_file(coffee_jpeg, picture):
     assert picture.original.read() == coffee_jpeg
     assert (picture.name, picture.format, picture.media_type) == ("photo.jpg", "JPEG", "image/jpeg")
     assert (picture.width, picture.height) == (600, 400)
 
 
-def test_a_kept_picture_has_what_the_model_said(coffee, picture):
+def test_a_kept_picture_has_the_models_caption(coffee, picture):
     [expected] = engine.caption_photographs([photograph_of(coffee)])
     assert picture.sentence == picture.description == picture.caption.sentence
     assert picture.sentence == expected.sentence
@@ -90,7 +90,7 @@ def test_files_are_named_at_random(coffee_jpeg, picture):
     assert "photo" not in picture.original.name
 
 
-def test_the_same_pixels_of_an_owner_are_stored_once(coffee, coffee_jpeg, picture):
+def test_an_owner_stores_the_same_pixels_once(coffee, coffee_jpeg, picture):
     before = kept_files()
     again = keep(picture.owner, coffee_jpeg)
     turned = coffee.transpose(Image.Transpose.ROTATE_90)
@@ -118,9 +118,7 @@ def test_the_same_pixels_are_computed_once_whoever_asks(computations, coffee_jpe
     assert StoredCaption.objects.count() == 2
 
 
-def test_another_checkpoint_captions_anew_beside_the_former_caption(
-    switch_checkpoint, coffee_jpeg, picture
-):
+def test_another_checkpoint_adds_a_caption_of_its_own(switch_checkpoint, coffee_jpeg, picture):
     switch_checkpoint()
     again = keep(picture.owner, coffee_jpeg)
     assert again.pk == picture.pk
@@ -130,7 +128,7 @@ def test_another_checkpoint_captions_anew_beside_the_former_caption(
     assert set(Checkpoint.objects.values_list("name", flat=True)) == {"tiny", "other"}
 
 
-def test_nothing_is_kept_of_a_picture_that_could_not_be_captioned(coffee_jpeg, monkeypatch):
+def test_a_picture_that_cannot_be_captioned_is_not_kept(coffee_jpeg, monkeypatch):
     def fail(*_, **__):
         raise engine.EngineError("The model is busy.", permanent=False)
 
@@ -141,7 +139,7 @@ def test_nothing_is_kept_of_a_picture_that_could_not_be_captioned(coffee_jpeg, m
     assert kept_files() == []
 
 
-def test_no_file_stays_of_a_picture_that_could_not_be_stored(coffee_jpeg, monkeypatch):
+def test_a_picture_that_cannot_be_stored_leaves_no_files(coffee_jpeg, monkeypatch):
     def fail(*_, **__):
         raise OSError("No space left on device")
 
@@ -184,7 +182,7 @@ def test_a_correction_stands_beside_the_caption(picture):
     assert picture.sentence == picture.caption.sentence != picture.correction
 
 
-def test_the_description_is_known_at_once(picture):
+def test_the_description_is_updated_at_once(picture):
     services.correct(picture, "A cup of coffee.")
     assert picture.description == "A cup of coffee."
 
@@ -218,7 +216,7 @@ def test_a_shared_link_is_long_and_stays_the_same(picture):
     assert picture.share_token == token
 
 
-def test_a_revoked_link_is_never_given_again(picture):
+def test_a_revoked_link_is_never_reused(picture):
     former = services.share(picture)
     services.revoke(picture)
     picture.refresh_from_db()

@@ -20,7 +20,7 @@ def test_files_go_with_an_account_and_its_pictures(coffee_jpeg, django_capture_o
 
 
 @pytest.mark.django_db(transaction=True)
-def test_files_stay_where_the_deletion_is_taken_back(coffee_jpeg):
+def test_files_stay_if_the_deletion_is_rolled_back(coffee_jpeg):
     with transaction.atomic():
         keep(visitor(), coffee_jpeg).delete()
         transaction.set_rollback(True)

@@ -67,7 +67,7 @@ def hashes(*numbers):
     return [f"{number:064x}" for number in numbers]
 
 
-def test_one_picture_of_five_scores_the_training():
+def test_one_picture_in_five_is_in_dev():
     split_of = splits(hashes(*range(100)))
     assert list(split_of.values()).count("dev") == 20
 

@@ -3,34 +3,15 @@
 import re
 
 import pytest
-from django.core.signing import get_cookie_signer
 from django.test import Client
 from django.utils.html import escape
 
-from captioning.library import owners, services, views
+from captioning.library import services, views
 from captioning.models import Owner, Picture
-from tests.captioning.library.kept import keep, kept_files, visitor, without_files
+from tests.captioning.library.kept import client_of, copies, keep, kept_files, visitor
 from tests.captioning.pictures import decoded, encoded
 
 pytestmark = pytest.mark.django_db
-
-
-def client_of(owner):
-    """The browser of a visitor."""
-    client = Client()
-    signer = get_cookie_signer(salt=owners.COOKIE + owners.SALT)
-    client.cookies[owners.COOKIE] = signer.sign(str(owner.visitor))
-    return client
-
-
-@pytest.fixture
-def picture(coffee_jpeg):
-    return keep(visitor(), coffee_jpeg, "coffee.jpg")
-
-
-@pytest.fixture
-def client(picture):
-    return client_of(picture.owner)
 
 
 def url(picture, action=""):
@@ -39,12 +20,6 @@ def url(picture, action=""):
 
 def shown_text(html):
     return " ".join(re.sub(r"<[^>]+>", " ", html).split())
-
-
-def copies(picture, number):
-    """More pictures of the owner, without files."""
-    for _ in range(number):
-        without_files(picture.owner, "A copy.")
 
 
 def test_the_gallery_shows_the_pictures_with_their_descriptions(client, picture):
@@ -78,7 +53,7 @@ def test_more_pictures_take_no_more_queries(client, picture, count_queries, addr
 
 
 @pytest.mark.parametrize("page", ["0", "99", "x", "-1"])
-def test_a_page_that_is_not_there_becomes_one_that_is(client, page):
+def test_an_invalid_page_number_shows_an_existing_page(client, page):
     assert client.get("/pictures", {"page": page}).status_code == 200
 
 
@@ -191,11 +166,11 @@ def test_a_revoked_link_leads_nowhere(client, picture):
         assert Client().get(path).status_code == 404
 
 
-def test_a_picture_without_a_link_is_not_shared_by_any_empty_one():
+def test_a_picture_without_a_link_is_not_shared():
     assert Client().get("/shared/None").status_code == 404
 
 
-def test_the_owner_gets_the_original_as_it_came(client, picture, coffee_jpeg):
+def test_the_owner_can_download_the_original(client, picture, coffee_jpeg):
     response = client.get(url(picture, "/original"))
     assert response.getvalue() == coffee_jpeg
     assert response.headers["Content-Type"] == "image/jpeg"
@@ -203,7 +178,7 @@ def test_the_owner_gets_the_original_as_it_came(client, picture, coffee_jpeg):
 
 
 @pytest.mark.parametrize("kind", ["original", "shown.jpg", "thumbnail.jpg"])
-def test_files_are_kept_by_the_owners_browser_alone_and_asked_for_again(client, picture, kind):
+def test_only_the_owners_browser_caches_files_and_it_revalidates_them(client, picture, kind):
     address = url(picture, f"/{kind}")
     response = client.get(address)
     assert response.getvalue()
@@ -218,7 +193,7 @@ def test_files_are_kept_by_the_owners_browser_alone_and_asked_for_again(client, 
 
 
 @pytest.mark.parametrize("file_format", ["TIFF", "BMP"])
-def test_what_browsers_may_not_show_is_downloaded(coffee, file_format):
+def test_formats_that_browsers_may_not_show_are_downloaded(coffee, file_format):
     picture = keep(visitor(), encoded(coffee, file_format), "coffee")
     client = client_of(picture.owner)
     headers = client.get(url(picture, "/original")).headers
@@ -226,7 +201,7 @@ def test_what_browsers_may_not_show_is_downloaded(coffee, file_format):
     assert client.get(url(picture, "/shown.jpg")).headers["Content-Type"] == "image/jpeg"
 
 
-def test_the_type_of_a_file_is_that_of_its_content_and_not_of_its_name(coffee):
+def test_the_content_and_not_the_name_determines_the_media_type(coffee):
     picture = keep(visitor(), encoded(coffee, "PNG"), 'x".html')
     headers = client_of(picture.owner).get(url(picture, "/original")).headers
     assert headers["Content-Type"] == "image/png"
@@ -238,7 +213,7 @@ def test_links_change_nothing(client, picture, action):
 
 
 @pytest.mark.parametrize("action", ["/correct", "/share", "/revoke", "/delete"])
-def test_the_forms_of_other_sites_change_nothing(picture, action):
+def test_forms_on_other_sites_change_nothing(picture, action):
     client = client_of(picture.owner)
     client.handler.enforce_csrf_checks = True
     assert client.post(url(picture, action)).status_code == 403

@@ -14,7 +14,7 @@ def test_matches_are_marked():
     assert highlight(picture.marked) == "A dog <mark>runs</mark>, and dogs <mark>run</mark>."
 
 
-def test_what_is_not_a_mark_is_escaped():
+def test_everything_but_the_marks_is_escaped():
     without_files(visitor(), "<script>dog</script> & </mark>")
     [picture] = find_pictures(Picture.objects.all(), "dog")
     assert highlight(picture.marked) == (

@@ -84,7 +84,7 @@ def test_a_named_file_is_tried_whatever_its_suffix(folder):
     assert run(odd)[0].startswith(f"{odd}\t")
 
 
-def test_an_unreadable_file_is_reported_and_the_rest_go_on(folder):
+def test_an_unreadable_file_is_reported_and_the_rest_are_captioned(folder):
     (folder / "broken.jpg").write_bytes(b"no picture")
     output, errors, failure = run(folder)
     assert len(output.splitlines()) == 4
@@ -101,7 +101,7 @@ def test_a_file_that_may_not_be_opened_is_reported(folder):
     assert failure is not None
 
 
-def test_a_path_that_does_not_exist_is_reported_and_the_rest_go_on(folder):
+def test_a_missing_path_is_reported_and_the_rest_are_captioned(folder):
     output, errors, failure = run(folder / "absent", folder / "coffee.webp")
     assert len(output.splitlines()) == 1
     assert errors == f"{folder / 'absent'}: No such file or folder.\n"
@@ -185,7 +185,7 @@ def test_the_exit_status_is_1_after_a_failure(folder, tiny_checkpoint):
     assert b"%|" not in errors  # no progress bar away from a terminal
 
 
-def test_a_reader_that_has_seen_enough_gets_no_traceback(folder, tiny_checkpoint):
+def test_a_closed_pipe_causes_no_traceback(folder, tiny_checkpoint):
     command = process(
         *[folder / "coffee.webp"] * 17,
         checkpoint=tiny_checkpoint,
@@ -197,7 +197,7 @@ def test_a_reader_that_has_seen_enough_gets_no_traceback(folder, tiny_checkpoint
     assert command.wait() == 1
 
 
-def test_a_file_name_that_is_no_text_comes_out_as_it_is(folder, tiny_checkpoint):
+def test_a_file_name_that_is_not_utf8_is_printed_unchanged(folder, tiny_checkpoint):
     path = os.fsencode(folder) + b"/\xff.webp"
     os.rename(folder / "coffee.webp", path)
     command = process(os.fsdecode(path), checkpoint=tiny_checkpoint, stdout=subprocess.PIPE)
@@ -235,7 +235,7 @@ def descriptions(folder):
     }
 
 
-def test_captions_are_written_into_the_files_and_printed_as_ever(folder, in_folder):
+def test_captions_are_written_into_the_files_and_also_printed(folder, in_folder):
     plain, _, _ = run(folder, "--beam-size", "3", "--format", "csv")
     output, errors, failure = run(folder, "--write-metadata", "--beam-size", "3", "--format", "csv")
     assert (output, failure) == (plain, None)
@@ -249,13 +249,13 @@ def test_captions_are_written_into_the_files_and_printed_as_ever(folder, in_fold
     assert sorted(path.name for path in folder.glob("*.orig")) == [f"{n}.orig" for n in NAMES[:3]]
 
 
-def test_without_backup_only_the_files_are_there(folder):
+def test_without_backup_there_are_no_copies(folder):
     before = {path.name for path in folder.iterdir()}
     run(folder, "--write-metadata", "--no-backup")
     assert {path.name for path in folder.iterdir()} == before
 
 
-def test_descriptions_that_were_there_stay_unless_told_otherwise(folder):
+def test_descriptions_are_replaced_only_with_overwrite(folder):
     path = folder / NAMES[0]
     path.write_bytes(described(path.read_bytes(), "JPEG", "An astronaut, said I."))
     output, errors, failure = run(path, "--write-metadata")
@@ -267,7 +267,7 @@ def test_descriptions_that_were_there_stay_unless_told_otherwise(folder):
     assert errors == ""
 
 
-def test_a_file_that_cannot_be_written_to_is_reported_and_the_rest_go_on(folder):
+def test_a_file_that_cannot_be_written_is_reported_and_the_rest_are_captioned(folder):
     # Its own name fits, that of its backup would be too long.
     long = (folder / NAMES[0]).rename(folder / ("x" * 250 + ".jpg"))
     output, errors, failure = run(folder, "--write-metadata")
@@ -277,7 +277,7 @@ def test_a_file_that_cannot_be_written_to_is_reported_and_the_rest_go_on(folder)
     assert all(text for name, text in descriptions(folder).items() if name != long.name)
 
 
-def test_damaged_metadata_are_reported(folder):
+def test_damaged_metadata_is_reported(folder):
     photographs()[0].save(folder / NAMES[0], xmp=b"<damaged")
     _, errors, failure = run(folder / NAMES[0], "--write-metadata")
     assert errors.startswith(f"{folder / NAMES[0]}: The XMP metadata of this file is damaged")
@@ -285,5 +285,5 @@ def test_damaged_metadata_are_reported(folder):
 
 
 @pytest.mark.parametrize("option", ["--overwrite", "--no-backup"])
-def test_options_of_the_metadata_without_it_are_refused(folder, option):
+def test_overwrite_and_no_backup_need_write_metadata(folder, option):
     assert "need --write-metadata" in run(folder, option)[2]

@@ -48,14 +48,14 @@ def captions(folder):
         (["--everyone"], ["a visitor", "alice", "alice", "bob"]),
     ],
 )
-def test_it_writes_the_corrections_of_whom_it_is_told(tmp_path, options, expected):
+def test_only_the_named_accounts_are_exported(tmp_path, options, expected):
     output = export(tmp_path / "new" / "set", *options)
     assert captions(tmp_path / "new" / "set") == [f"Said by {name}." for name in expected]
     assert output.startswith(f"{len(expected)} corrections written to {tmp_path / 'new' / 'set'}.")
 
 
 @pytest.mark.parametrize("options", [[], ["--account", "alice", "--everyone"]])
-def test_it_must_be_told_whose(tmp_path, options):
+def test_the_accounts_must_be_named(tmp_path, options):
     with pytest.raises(CommandError, match="--account"):
         export(tmp_path / "set", *options)
 
@@ -81,7 +81,7 @@ def test_a_folder_with_something_in_it_is_left_alone(tmp_path):
     assert [path.name for path in (tmp_path / "set").iterdir()] == ["mine.txt"]
 
 
-def test_a_place_that_cannot_be_written_to_is_a_sentence(tmp_path):
+def test_a_folder_that_cannot_be_written_is_explained(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(CommandError, match=f"cannot be written: File exists: {tmp_path / 'file'}"):
         export(tmp_path / "file" / "set", "--everyone")
@@ -142,7 +142,7 @@ def test_a_checkpoint_is_fine_tuned_on_corrections(tmp_path, settings, tiny_chec
     assert "today" not in load_captioner(tmp_path / "tuned").vocabulary
 
 
-def test_a_training_that_makes_nothing_better_says_so(tmp_path, settings, tiny_checkpoint):
+def test_a_training_without_improvement_says_so(tmp_path, settings, tiny_checkpoint):
     settings.BASE_DIR = tmp_path
     export(tmp_path / "set", "--everyone")
     lines = fine_tune(tiny_checkpoint, tmp_path, epochs=1, learning_rate=1e-9)

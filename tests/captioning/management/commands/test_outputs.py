@@ -4,13 +4,13 @@ from django.core.management import CommandError
 from captioning.management.commands._outputs import check_outputs
 
 
-def test_files_of_their_own_in_folders_that_exist_may_be_written(tmp_path):
+def test_different_files_in_existing_folders_are_accepted(tmp_path):
     options = {"output": tmp_path / "a.json", "results_json": tmp_path / "b.json", "gallery": None}
     check_outputs(options, *options)
 
 
 @pytest.mark.parametrize("place", [".", "nowhere/scores.json", "/dev/null"])
-def test_a_place_where_no_file_can_be_is_refused_by_the_name_of_its_option(tmp_path, place):
+def test_a_path_that_cannot_be_a_file_is_refused_with_its_option(tmp_path, place):
     with pytest.raises(CommandError, match=r"--results-json .* cannot be written"):
         check_outputs({"results_json": tmp_path / place}, "results_json")
 
