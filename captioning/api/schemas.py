@@ -96,7 +96,7 @@ class SentPhotographs(Options):
 
 
 class Correction(Schema):
-    """A person's own words for a picture; if empty, the model's caption is back."""
+    """A person's own words for a picture; an empty text brings the model's caption back."""
 
     model_config = ConfigDict(extra="forbid")
 
