@@ -14,7 +14,7 @@ from captioning.models import Picture
 from tests.captioning.api.calls import program_of
 from tests.captioning.library.kept import kept_files
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 SECRET = "Our house by the lake"

@@ -48,6 +48,8 @@ def unpack(archive: Path, directory: Path, pattern: str = "*") -> list[Path]:
             _check_space(members, archive, directory)
             for member, path in zip(members, paths, strict=True):
                 path.parent.mkdir(parents=True, exist_ok=True)
+                if path.is_symlink():  # writing would follow it out of the directory
+                    path.unlink()
                 # zipfile gives no more bytes than declared, and verifies them.
                 with opened.open(member) as source, new_file(path) as target:
                     shutil.copyfileobj(source, target)

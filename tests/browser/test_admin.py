@@ -1,10 +1,13 @@
 """The admin in a real browser."""
 
+import pytest
 from django.contrib.auth.models import User
 from playwright.sync_api import expect
 
 from tests.browser.conftest import violations
 from tests.captioning.library.kept import keep, visitor
+
+pytestmark = pytest.mark.slow
 
 
 def test_axe_finds_no_violation(open_page, coffee_jpeg):

@@ -9,7 +9,7 @@ from captioning.models import Picture
 from tests.browser.conftest import violations
 from tests.captioning.library.kept import keep
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 DOCS = "/api/v1/docs"
 

@@ -14,6 +14,8 @@ from tests.browser.conftest import choose, expect_captions
 from tests.photographs import photographs
 from tests.tiny import save_tiny_checkpoint
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def photograph():

@@ -11,6 +11,8 @@ from captioning.metadata import description_of
 from tests.browser.conftest import sign_up
 from tests.captioning.library.kept import keep, visitor
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def open_kept(open_page, photograph):

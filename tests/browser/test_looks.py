@@ -5,6 +5,8 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import choose, expect_captions, rows, sign_up, violations
 
+pytestmark = pytest.mark.slow
+
 
 def start(open_page, photograph):
     return open_page()

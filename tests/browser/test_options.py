@@ -5,6 +5,8 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import choose, expect_captions
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def page(open_page):

@@ -7,6 +7,8 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import choose, expect_captions, hand_over, rows
 
+pytestmark = pytest.mark.slow
+
 
 def broken(photograph):
     return {**photograph, "name": "broken.jpg", "buffer": photograph["buffer"][:9000]}

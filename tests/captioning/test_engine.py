@@ -40,6 +40,7 @@ def test_only_the_best_candidates_are_returned(coffee, candidates):
     assert caption.candidates == all_of_them.candidates[: candidates - 1]
 
 
+@pytest.mark.slow
 def test_the_seed_determines_sampled_captions():
     def captions(seed):
         decoding = engine.decoding(beam_size=1, top_p=1.0, seed=seed)
@@ -88,6 +89,7 @@ def test_the_model_is_loaded_once_however_many_threads_ask(settings, tmp_path):
     assert len({id(captioner) for captioner in found}) == 1
 
 
+@pytest.mark.slow
 def test_several_threads_get_the_captions_that_one_gets():
     expected = [caption.sentence for caption in engine.caption_photographs(opened())]
     found = {}

@@ -17,6 +17,8 @@ import pytest
 from captioning import engine
 from tests.tiny import save_tiny_checkpoint
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 GUNICORN = ["-m", "gunicorn", "--config", "gunicorn.conf.py", "imagecaptioner.wsgi"]
 PATIENCE = 120  # seconds; on a busy machine, importing torch takes many

@@ -5,6 +5,8 @@ from django.core.management import call_command
 
 from imagecaptioner.storage import StaticStorage
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def static_root(settings, tmp_path):

@@ -66,6 +66,7 @@ def picture(account):
     return keep(owners.owner_of_account(account), JPEG)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("operation", list(operations()), ids=" ".join)
 def test_every_response_is_documented(application, operation, account, picture):
     method, path, mode = operation

@@ -22,6 +22,7 @@ corpora = st.lists(images, min_size=1, max_size=6).map(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(corpora)
 def test_every_metric_agrees_with_the_coco_tools(corpus):

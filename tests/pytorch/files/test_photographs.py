@@ -210,6 +210,7 @@ def test_the_longest_side_is_bounded(file_format, size, bounded):
     assert opened(encoded(Image.new("RGB", size), file_format)).size == bounded
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file_format", ["JPEG", "PNG", "TIFF"])
 @pytest.mark.parametrize("orientation", [1, 3, 6])
 def test_the_size_is_that_of_the_whole_upright_picture(file_format, orientation):
@@ -243,6 +244,7 @@ def hashed(image):
     return hashlib.sha256(size + image.tobytes()).hexdigest()
 
 
+@pytest.mark.slow
 def test_the_hash_is_of_the_pixels_before_they_are_shrunk(coffee):
     large = coffee.resize((3000, 2000))
     changed = large.copy()
@@ -263,6 +265,7 @@ def test_a_photograph_keeps_its_file(coffee_jpeg):
     assert open_photograph(file).file is file
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["1", "L", "P", "RGBA", "I;16"])
 def test_a_large_picture_looks_the_same_in_every_mode(coffee, mode):
     large = coffee.resize((4200, 2800)).convert("L")
@@ -339,6 +342,7 @@ def test_more_than_50_megapixels_are_refused_however_small_the_file():
     assert error_of(content).code == "too_many_pixels"
 
 
+@pytest.mark.slow
 def test_50_megapixels_are_read():
     assert opened(blank_png(10_000, 5_000)).size == (MAX_SIDE, MAX_SIDE // 2)
 
@@ -370,6 +374,7 @@ FILES = [encoded(SMALL, file_format) for file_format in FORMATS] + [
 ]
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=200)
 @given(
     content=st.sampled_from(FILES),

@@ -66,6 +66,7 @@ def test_every_weight_is_trained(injection, options):
     assert unused == []
 
 
+@pytest.mark.slow
 @every_injection
 @every_shape
 def test_it_learns_a_caption_for_each_image(injection, options):

@@ -15,6 +15,8 @@ from pytorch.model.encoders import ENCODERS, Encoder, EncoderError
 from tests import tiny
 from tests.published import published_file
 
+pytestmark = pytest.mark.slow
+
 LITE2_FILE_HASH = "49dd51a79803612ab51dc1afce28db28e69821dfef97e732006fa6fee9d55ada"
 TORCHVISION = ["resnet101", "resnet152", "resnet50", "vgg16", "inception_v3"]
 EFFICIENTNET_LITE = ["efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"]

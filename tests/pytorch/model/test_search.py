@@ -59,6 +59,7 @@ def test_beam_size_one_is_greedy_search(injection, seed):
     assert [trimmed(image[0]) for image in found.words] == expected
 
 
+@pytest.mark.slow
 @every_injection
 @settings(max_examples=20, deadline=None)
 @given(seed=seeds, beam_size=st.integers(1, 5))
@@ -72,6 +73,7 @@ def test_a_batch_gives_the_same_captions_as_its_images_one_by_one(injection, see
         assert list(map(trimmed, alone.words[0])) == list(map(trimmed, together.words[number]))
 
 
+@pytest.mark.slow
 @every_injection
 @settings(max_examples=20, deadline=None)
 @given(seed=seeds)

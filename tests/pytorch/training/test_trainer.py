@@ -74,12 +74,14 @@ def test_gathered_gradients_are_those_of_the_mean_loss():
     torch.testing.assert_close(gradients_of(3)[0], gradients_of(1).mean(dim=0))
 
 
+@pytest.mark.slow
 def test_mixed_precision_gives_nearly_the_same_losses():
     mixed = losses_of(dataclasses.replace(CONFIG, mixed_precision=True))
     assert mixed == pytest.approx(losses_of(CONFIG), rel=0.02)
     assert mixed != losses_of(CONFIG)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_losses():
     config = dataclasses.replace(CONFIG, seed=3)
     assert losses_of(config) == losses_of(config)

@@ -170,6 +170,7 @@ def test_captions_come_batch_by_batch(folder, monkeypatch):
     assert lines_at_each_batch == [0, 8, 16]
 
 
+@pytest.mark.slow
 def test_the_exit_status_is_1_after_a_failure(folder, tiny_checkpoint):
     command = process(
         folder / "coffee.webp",
@@ -185,6 +186,7 @@ def test_the_exit_status_is_1_after_a_failure(folder, tiny_checkpoint):
     assert b"%|" not in errors  # no progress bar away from a terminal
 
 
+@pytest.mark.slow
 def test_a_closed_pipe_causes_no_traceback(folder, tiny_checkpoint):
     command = process(
         *[folder / "coffee.webp"] * 17,
@@ -197,6 +199,7 @@ def test_a_closed_pipe_causes_no_traceback(folder, tiny_checkpoint):
     assert command.wait() == 1
 
 
+@pytest.mark.slow
 def test_a_file_name_that_is_not_utf8_is_printed_unchanged(folder, tiny_checkpoint):
     path = os.fsencode(folder) + b"/\xff.webp"
     os.rename(folder / "coffee.webp", path)
@@ -206,6 +209,7 @@ def test_a_file_name_that_is_not_utf8_is_printed_unchanged(folder, tiny_checkpoi
     assert command.returncode == 0
 
 
+@pytest.mark.slow
 def test_a_terminal_shows_progress_and_whole_lines(folder, tiny_checkpoint):
     terminal, inner = pty.openpty()
     termios.tcsetwinsize(inner, (24, 100))

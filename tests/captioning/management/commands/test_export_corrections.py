@@ -116,6 +116,7 @@ def fine_tune(checkpoint, folder, **options):
     return stdout.getvalue().splitlines()
 
 
+@pytest.mark.slow
 def test_a_checkpoint_is_fine_tuned_on_corrections(tmp_path, settings, tiny_checkpoint, caplog):
     settings.BASE_DIR = tmp_path
     owner = owner_of_account(User.objects.create_user("dora"))
