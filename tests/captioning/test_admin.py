@@ -7,7 +7,7 @@ from captioning.models import Checkpoint, Owner, Picture, StoredCaption
 from tests.captioning.library.kept import keep, kept_files, visitor, without_files
 from tests.captioning.pictures import decoded, encoded
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 PICTURES = "/admin/captioning/picture/"
 

@@ -12,6 +12,8 @@ from pytorch.data.images import ImageError, ImageFiles
 from pytorch.model.encoders import Encoder, EncoderError
 from tests.photographs import photographs
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 NAMES = ("astronaut.png", "cat.png", "coffee.png", "rocket.png")
 

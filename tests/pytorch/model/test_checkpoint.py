@@ -11,6 +11,8 @@ from pytorch.model.injections import INJECTIONS
 from tests.photographs import photographs
 from tests.tiny import save_tiny_checkpoint, tiny_captioner
 
+pytestmark = pytest.mark.slow
+
 
 def rewrite(directory, change):
     """Change the configuration and update the hashes: a wrong but undamaged checkpoint."""

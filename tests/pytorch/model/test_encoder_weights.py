@@ -10,6 +10,8 @@ from pytorch.model.encoder_weights import EncoderError, read_tensors
 from pytorch.model.encoders import Encoder
 from tests.published import published_file
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def published():

@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from pytorch.data.datasets import Example
@@ -48,6 +49,7 @@ def test_what_follows_the_end_does_not_count():
     assert REWARD([0], padded.unsqueeze(0)) == REWARD([0], caption.unsqueeze(0))
 
 
+@pytest.mark.slow
 def test_training_raises_the_reward():
     torch.manual_seed(0)
     decoder = tiny_decoder(dropout=0.0)
