@@ -1,10 +1,12 @@
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from pytorch.data.images import DatasetError, ImageError, ImageFiles
+from pytorch.files.photographs import open_photograph
 from tests.photographs import jpegs, write_folder, write_zip
 
 
@@ -25,6 +27,27 @@ def test_images_come_upright_and_in_rgb(tmp_path):
     assert turned.getpixel((10, 3)) == (255, 255, 255)
     assert turned.getpixel((10, 36)) == (0, 0, 0)
     assert store.open("printed.jpg").mode == "RGB"
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "I;16", "CMYK", "1"])
+def test_training_sees_the_pixels_that_are_served(tmp_path, mode):
+    """A transparent PNG is white and a 16-bit PNG is scaled, in training as on the page."""
+    image = Image.new("RGBA", (20, 10), (0, 0, 0, 0))
+    image.paste((200, 30, 60, 255), (0, 0, 10, 10))
+    if mode == "I;16":
+        image = Image.fromarray(np.full((10, 20), 127 * 257, np.uint16))
+    buffer = BytesIO()
+    image.convert(mode).save(buffer, "TIFF" if mode == "CMYK" else "PNG")
+    write_folder(tmp_path / "images", {"picture": buffer.getvalue()})
+
+    trained_on = ImageFiles([tmp_path / "images"]).open("picture")
+
+    buffer.seek(0)
+    assert trained_on.tobytes() == open_photograph(buffer).image.tobytes()
+    if mode == "RGBA":
+        assert trained_on.getpixel((15, 5)) == (255, 255, 255)
+    if mode == "I;16":
+        assert trained_on.getpixel((15, 5)) == (127, 127, 127)
 
 
 def test_an_error_about_a_missing_image_names_it(tmp_path):
