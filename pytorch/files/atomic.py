@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import fcntl
+import glob
 import os
 import secrets
 import shutil
@@ -92,9 +93,14 @@ def new_folder(path: Path) -> Iterator[Path]:
         if not path.exists():
             os.replace(temporary, path)
         elif not _exchange(temporary, path):
-            former = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+            # Not named as a temporary: after a crash, no later writer may remove it.
+            former = path.with_name(f".{path.name}.{secrets.token_hex(4)}.former")
             os.replace(path, former)
-            os.replace(temporary, path)
+            try:
+                os.replace(temporary, path)
+            except OSError:
+                os.replace(former, path)
+                raise
             os.replace(former, temporary)
         _sync(path.parent)
     finally:
@@ -149,7 +155,7 @@ def _locked_temporary(path: Path, *, is_folder: bool) -> tuple[Path, int]:
 
 def _remove_abandoned(path: Path) -> None:
     """Remove the temporaries of writers of the same target that were killed."""
-    for temporary in path.parent.glob(f".{_literal(path.name)}.*.tmp"):
+    for temporary in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
         try:
             descriptor = os.open(temporary, os.O_RDONLY)
         except OSError:  # already removed, or another user's
@@ -165,11 +171,6 @@ def _remove_abandoned(path: Path) -> None:
                 temporary.unlink(missing_ok=True)
         finally:
             os.close(descriptor)
-
-
-def _literal(name: str) -> str:
-    """Escape a name for use in a glob pattern."""
-    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
 
 
 def _exchange(one: Path, other: Path) -> bool:

@@ -154,6 +154,29 @@ def test_a_folder_is_replaced_even_if_names_cannot_be_exchanged(tmp_path, monkey
     assert names(tmp_path) == ["folder"]
 
 
+def test_the_former_folder_returns_if_the_new_one_cannot_take_its_place(tmp_path, monkeypatch):
+    path = tmp_path / "folder"
+    with new_folder(path) as new:
+        (new / "former").write_text("")
+    replace = os.replace
+
+    def fail_for_the_new_folder(source, target):
+        if target == path and source.suffix == ".tmp":
+            raise OSError("out of luck")
+        replace(source, target)
+
+    def fill():
+        with new_folder(path) as new:
+            (new / "new").write_text("")
+
+    monkeypatch.setattr(atomic, "_exchange", lambda one, other: False)
+    monkeypatch.setattr(os, "replace", fail_for_the_new_folder)
+    with pytest.raises(OSError, match="out of luck"):
+        fill()
+    assert names(path) == ["former"]
+    assert names(tmp_path) == ["folder"]
+
+
 KILLED = """
 import sys, time
 from pathlib import Path
