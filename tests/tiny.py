@@ -12,6 +12,7 @@ from pytorch.data.prepared import PreparedSplit, prepare
 from pytorch.data.shapes import load_shapes
 from pytorch.model.captioner import Captioner
 from pytorch.model.checkpoint import save_checkpoint
+from pytorch.model.concepts import ConceptDetector, ConceptScores, ImageFeatures
 from pytorch.model.decoders import Decoder, DecoderConfig
 from pytorch.model.encoders import Encoder
 from pytorch.model.search import DecodingConfig
@@ -57,6 +58,34 @@ def tiny_decoder(
             parameter.uniform_(-0.6, 0.6)
         decoder.bias[Vocabulary.end] += END_BIAS
     return decoder.eval()
+
+
+def tiny_images(seed: int, images: int = 4) -> ImageFeatures:
+    """Build random features of images for `tiny_decoder`; the last concept of each has no score."""
+    generator = torch.Generator().manual_seed(seed)
+    regions = torch.rand(images, 4, 6, generator=generator)  # (B, R, C)
+    words = torch.rand(images, 14, generator=generator).argsort(dim=1)[:, :3] + 4  # (B, N)
+    scores = torch.rand(images, 3, generator=generator)
+    scores[:, -1] = 0
+    return ImageFeatures(regions, ConceptScores(words, scores))
+
+
+def one_by_one(images: ImageFeatures) -> list[ImageFeatures]:
+    """The images as batches of one."""
+    return [images.rows(torch.tensor([row])) for row in range(len(images.regions))]
+
+
+def tiny_detector(seed: int = 1, *, channels: int = 6) -> ConceptDetector:
+    """Build a random detector of the words 4 to 9, through three classes as well."""
+    generator = torch.Generator().manual_seed(seed)
+    layer, classifier = torch.nn.Linear(channels, 6), torch.nn.Linear(channels, 3)
+    with torch.no_grad():
+        for parameter in (*layer.parameters(), *classifier.parameters()):
+            parameter.uniform_(-1, 1, generator=generator)
+    class_words = torch.tensor([[1, 0, 0.45, 0, 0, 0], [0, 1, 0.45, 0, 0, 0], [0, 0, 0, 1, 0, 0]])
+    return ConceptDetector(
+        range(4, 10), layer=layer, classifier=classifier, class_words=class_words
+    )
 
 
 def random_encoder(name: str, *, grid_size: int = 2, images: torch.Tensor | None = None) -> Encoder:

@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from pytorch.model.concepts import ConceptDetector, ImageFeatures
 from pytorch.model.decoders import Decoder
 from pytorch.model.encoders import Encoder
 from pytorch.model.search import DecodingConfig, SearchResult, caption_log_probabilities, search
@@ -47,6 +48,19 @@ class CaptionWord:
 
 
 @dataclass(frozen=True)
+class Tag:
+    """A word for something in an image.
+
+    Attributes:
+        word: The word, as in the vocabulary.
+        score: How probable it is that the image shows it, 0 to 1.
+    """
+
+    word: str
+    score: float
+
+
+@dataclass(frozen=True)
 class Caption:
     """A caption of one image.
 
@@ -54,11 +68,15 @@ class Caption:
         words: The words, without `<end>`.
         log_probability: Sum over the words and `<end>`.
         candidates: The other captions that the search found, best first.
+        confidence: How probable it is that the caption is good, 0 to 1; None if nothing says.
+        tags: Words for what is in the image, the most probable first; none without concepts.
     """
 
     words: tuple[CaptionWord, ...]
     log_probability: float
     candidates: tuple[Caption, ...] = ()
+    confidence: float | None = None
+    tags: tuple[Tag, ...] = ()
 
     @property
     def text(self) -> str:
@@ -89,6 +107,7 @@ class Captioner(nn.Module):
         decoder: Makes words of region features.
         vocabulary: The decoder's words.
         decoding: How captions are generated unless a call says otherwise.
+        concepts: Finds words for what is in images; None where nothing does.
         name: The name of its checkpoint.
         metrics: What its checkpoint says about its scores and training; empty if unknown.
         config_hash: SHA-256 of its checkpoint's configuration, which holds the hashes of the
@@ -103,6 +122,7 @@ class Captioner(nn.Module):
         decoder: Decoder,
         vocabulary: Vocabulary,
         decoding: DecodingConfig,
+        concepts: ConceptDetector | None = None,
         name: str = "untitled",
         metrics: Mapping[str, Any] | None = None,
         config_hash: str = "",
@@ -112,6 +132,7 @@ class Captioner(nn.Module):
         self.decoder = decoder
         self.vocabulary = vocabulary
         self.decoding = decoding
+        self.concepts = concepts
         self.name = name
         self.metrics = dict(metrics or {})
         self.config_hash = config_hash
@@ -145,31 +166,40 @@ class Captioner(nn.Module):
         regions: Tensor = self.encoder(pixels.to(self.device))  # (B, 3, S, S) -> (B, R, C)
         return regions
 
+    def image_features(self, regions: Tensor) -> ImageFeatures:
+        """Say of images with these region features (B, R, C) what the decoder is told."""
+        if self.concepts is None:
+            return ImageFeatures(regions)
+        # The detector is frozen: gradients to a fine-tuned encoder flow through the regions alone.
+        with torch.no_grad():
+            return ImageFeatures(regions, self.concepts.strongest(self.concepts(regions)))
+
     def search(self, regions: Tensor, *, decoding: DecodingConfig | None = None) -> SearchResult:
         """Find the word numbers of captions, from region features (B, R, C)."""
-        return search(self.decoder, regions, decoding or self.decoding)
+        return search(self.decoder, self.image_features(regions), decoding or self.decoding)
 
     @torch.inference_mode()
     def caption_regions(
         self, regions: Tensor, *, decoding: DecodingConfig | None = None
     ) -> list[Caption]:
         """Caption images from their region features (B, R, C)."""
-        found = self.search(regions, decoding=decoding)
+        image = self.image_features(regions)
+        found = search(self.decoder, image, decoding or self.decoding)
         is_caption = found.log_probabilities.isfinite()  # (B, K)
         images = is_caption.nonzero()[:, 0]  # (N,)
         candidates: list[list[Caption]] = [[] for _ in regions]
-        captions = self._captions(regions[images], found.words[is_caption])
+        captions = self._captions(image.rows(images), found.words[is_caption])
         for image, caption in zip(images.tolist(), captions, strict=True):
             candidates[image].append(caption)
         return [dataclasses.replace(best, candidates=tuple(rest)) for best, *rest in candidates]
 
-    def _captions(self, regions: Tensor, words: Tensor) -> list[Caption]:
-        """Build captions from found words (N, T), one for each row of `regions` (N, R, C).
+    def _captions(self, image: ImageFeatures, words: Tensor) -> list[Caption]:
+        """Build captions from found words (N, T), one for each row of `image`.
 
         The search keeps nothing but words. One more pass, as in training, gives the runners-up and
         the attention.
         """
-        steps, attention = caption_log_probabilities(self.decoder, regions, words)
+        steps, attention = caption_log_probabilities(self.decoder, image, words)
         steps = steps.cpu()  # (N, T, V)
         maps = None if attention is None else self._attention_maps(attention)
         return [

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pytorch.model.bounds import check_at_least, check_fractions
+from pytorch.model.concepts import ImageFeatures
 from pytorch.model.injections import INJECTIONS, Memory, State
 from pytorch.model.options import option
 from pytorch.model.vocabulary import Vocabulary
@@ -100,9 +101,9 @@ class Decoder(nn.Module):
         self.bias = nn.Parameter(torch.zeros(vocabulary_size))
         self.dropout = nn.Dropout(config.dropout)
 
-    def prepare(self, regions: Tensor) -> Memory:
-        """Compute once per image, from region features (B, R, C), what every word needs."""
-        return self.injection.prepare(regions)
+    def prepare(self, image: ImageFeatures) -> Memory:
+        """Compute once per image what every word needs."""
+        return self.injection.prepare(image)
 
     def start(self, memory: Memory) -> State:
         """Return the state before `<start>`."""
@@ -116,18 +117,18 @@ class Decoder(nn.Module):
         state, context, attention = self._advance(embedded, state, memory)
         return Step(self._logits(state[0][-1], context), state, attention)
 
-    def forward(self, regions: Tensor, words: Tensor) -> tuple[Tensor, Tensor | None]:
+    def forward(self, image: ImageFeatures, words: Tensor) -> tuple[Tensor, Tensor | None]:
         """Predict the word after each word of known captions (teacher forcing).
 
         Args:
-            regions: Region features of the captions' images, (B, R, C).
+            image: The captions' images, B of them.
             words: Word numbers, (B, T), beginning with `<start>`.
 
         Returns:
             The logits (B, T, V) of the words that follow, and the attention weights (B, T, R) of
             each prediction; None without attention.
         """
-        memory = self.prepare(regions)
+        memory = self.prepare(image)
         state = self.start(memory)
         embedded = self.dropout(self.embedding(words))  # (B, T, E)
         if not self.injection.follows_hidden_state:

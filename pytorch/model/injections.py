@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
+    from pytorch.model.concepts import ImageFeatures
     from pytorch.model.decoders import DecoderConfig
 
 Memory = tuple[Tensor, ...]
@@ -45,8 +46,8 @@ class Injection(nn.Module):
         self.config = config
         self.dropout = nn.Dropout(config.dropout)
 
-    def prepare(self, regions: Tensor) -> Memory:
-        """Compute once per image, from region features (B, R, C), what every word needs."""
+    def prepare(self, image: ImageFeatures) -> Memory:
+        """Compute once per image what every word needs."""
         raise NotImplementedError
 
     def start(self, memory: Memory) -> State:
@@ -107,9 +108,9 @@ class InitInjection(Injection):
         self.project = projection(channels, config.image_size)
         self.first_state = FirstState(config)
 
-    def prepare(self, regions: Tensor) -> Memory:
+    def prepare(self, image: ImageFeatures) -> Memory:
         """Project the image vector, which is the mean of the regions."""
-        return (self.dropout(self.project(regions.mean(dim=1))),)  # (B, D)
+        return (self.dropout(self.project(image.regions.mean(dim=1))),)  # (B, D)
 
     def start(self, memory: Memory) -> State:
         """Predict the initial state from the image vector."""
@@ -128,9 +129,9 @@ class PrefixInjection(Injection):
         super().__init__(config, channels=channels)
         self.project = projection(channels, config.embedding_size)
 
-    def prepare(self, regions: Tensor) -> Memory:
+    def prepare(self, image: ImageFeatures) -> Memory:
         """Project the image vector into the space of the word embeddings."""
-        return (self.dropout(self.project(regions.mean(dim=1))),)  # (B, E)
+        return (self.dropout(self.project(image.regions.mean(dim=1))),)  # (B, E)
 
     def first_input(self, memory: Memory) -> Tensor:
         """Return the image vector (B, E)."""
@@ -149,9 +150,9 @@ class EveryStepInjection(Injection):
         self.context_size = config.image_size
         self.project = projection(channels, config.image_size)
 
-    def prepare(self, regions: Tensor) -> Memory:
+    def prepare(self, image: ImageFeatures) -> Memory:
         """Project the image vector, which is the mean of the regions."""
-        return (self.dropout(self.project(regions.mean(dim=1))),)  # (B, D)
+        return (self.dropout(self.project(image.regions.mean(dim=1))),)  # (B, D)
 
     def context(self, hidden: Tensor, memory: Memory) -> tuple[Tensor, None]:
         """Return the same image vector (B, D) for every word."""
@@ -182,9 +183,9 @@ class AttentionInjection(Injection):
         self.gate = nn.Linear(config.hidden_size, config.image_size)
         self.first_state = FirstState(config)
 
-    def prepare(self, regions: Tensor) -> Memory:
+    def prepare(self, image: ImageFeatures) -> Memory:
         """Project the regions (B, R, D), and compute their attention keys (B, R, A)."""
-        values = self.project(regions)  # (B, R, D)
+        values = self.project(image.regions)  # (B, R, D)
         return values, self.key(values)
 
     def start(self, memory: Memory) -> State:

@@ -3,7 +3,7 @@
 One loop serves every decoder and every way to choose words.
 
 Axis letters: B images, K candidates, T words, n words of an n-gram, V vocabulary, R regions,
-C channels, L layers, H hidden units.
+L layers, H hidden units.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from pytorch.model.bounds import check_at_least
+from pytorch.model.concepts import ImageFeatures
 from pytorch.model.decoders import Decoder
 from pytorch.model.injections import State
 from pytorch.model.options import option
@@ -98,13 +99,13 @@ def word_log_probabilities(logits: Tensor, *, first: bool) -> Tensor:
 
 
 def caption_log_probabilities(
-    decoder: Decoder, regions: Tensor, words: Tensor
+    decoder: Decoder, image: ImageFeatures, words: Tensor
 ) -> tuple[Tensor, Tensor | None]:
     """Run the decoder over captions that a search found, as in training.
 
     Args:
         decoder: The decoder that found them.
-        regions: Region features of the captions' images, (B, R, C).
+        image: The captions' images, B of them.
         words: One caption for each of them, (B, T), as in `SearchResult`.
 
     Returns:
@@ -112,7 +113,7 @@ def caption_log_probabilities(
         the attention weights (B, T, R); None without attention.
     """
     start = words.new_full((len(words), 1), Vocabulary.start)
-    logits, attention = decoder(regions, torch.cat([start, words[:, :-1]], dim=1))
+    logits, attention = decoder(image, torch.cat([start, words[:, :-1]], dim=1))
     steps = [
         word_log_probabilities(logits[:, :1], first=True),
         word_log_probabilities(logits[:, 1:], first=False),
@@ -121,7 +122,7 @@ def caption_log_probabilities(
 
 
 @torch.inference_mode()
-def search(decoder: Decoder, regions: Tensor, config: DecodingConfig) -> SearchResult:
+def search(decoder: Decoder, image: ImageFeatures, config: DecodingConfig) -> SearchResult:
     """Find `beam_size` captions of each image, best first.
 
     Beam size 1 is greedy search. A candidate that has ended keeps its place in the beam and
@@ -129,37 +130,37 @@ def search(decoder: Decoder, regions: Tensor, config: DecodingConfig) -> SearchR
 
     Args:
         decoder: In evaluation mode, unless dropout is wanted.
-        regions: Region features, (B, R, C).
+        image: The images, B of them.
         config: Options.
     """
     if config.top_p is None:
         strategy: _Strategy = _beam_search
     else:
         strategy = _nucleus_sampling(config.top_p, config.sampling_seed)
-    captions, totals = _generate(decoder, regions, config, strategy)
+    captions, totals = _generate(decoder, image, config, strategy)
     return _best_first(captions, totals, config.length_normalization)
 
 
-def sample(decoder: Decoder, regions: Tensor, config: DecodingConfig) -> SearchResult:
+def sample(decoder: Decoder, image: ImageFeatures, config: DecodingConfig) -> SearchResult:
     """Draw `beam_size` captions of each image from the model's own distribution, in no order.
 
     Gradients flow through the log-probabilities. Like dropout, it draws from torch's global
     generator.
     """
-    return SearchResult(*_generate(decoder, regions, config, _sampling))
+    return SearchResult(*_generate(decoder, image, config, _sampling))
 
 
 def _generate(
-    decoder: Decoder, regions: Tensor, config: DecodingConfig, strategy: _Strategy
+    decoder: Decoder, image: ImageFeatures, config: DecodingConfig, strategy: _Strategy
 ) -> tuple[Tensor, Tensor]:
     """Write the captions word by word; return (B, K, T) words and (B, K) log-probabilities."""
-    images, beams = len(regions), config.beam_size
-    memory = tuple(part.repeat_interleave(beams, dim=0) for part in decoder.prepare(regions))
+    images, beams, device = len(image.regions), config.beam_size, image.regions.device
+    memory = tuple(part.repeat_interleave(beams, dim=0) for part in decoder.prepare(image))
     state = decoder.start(memory)  # (L, B * K, H) each
-    words = torch.full((images * beams,), Vocabulary.start, device=regions.device)
+    words = torch.full((images * beams,), Vocabulary.start, device=device)
     captions = words.new_empty(images, beams, 0)  # (B, K, T)
-    ended = torch.zeros(images, beams, dtype=torch.bool, device=regions.device)
-    totals = torch.zeros(images, beams, device=regions.device)
+    ended = torch.zeros(images, beams, dtype=torch.bool, device=device)
+    totals = torch.zeros(images, beams, device=device)
     if strategy is _beam_search:
         # All candidates begin alike. Only the first counts, or the beam would hold K copies of
         # one caption.

@@ -4,7 +4,7 @@ Rennie et al., "Self-critical Sequence Training for Image Captioning", 2017. Cap
 the model are scored by CIDEr-D against the references, and the score of the model's own greedy
 caption is the baseline. Samples above the baseline become more probable, samples below it less.
 
-Axis letters: B images, K samples of an image, T words, R regions, C channels.
+Axis letters: B images, K samples of an image, T words.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pytorch.data.datasets import Example
 from pytorch.data.prepared import PreparedSplit
 from pytorch.evaluation.metrics import CiderD
 from pytorch.model.captioner import Captioner
+from pytorch.model.concepts import ImageFeatures
 from pytorch.model.decoders import Decoder
 from pytorch.model.search import DecodingConfig, sample, search
 from pytorch.model.tokenization import tokenize
@@ -89,9 +90,10 @@ class SelfCritical(Objective):
 
     def forward(self, batch: list[int]) -> Tensor:
         """Loss of one shard, a scalar."""
+        regions = self.features.rows(batch).to(self.captioner.device)  # (B, R, C)
         return self_critical_loss(
             self.captioner.decoder,
-            self.features.rows(batch).to(self.captioner.device),  # (B, R, C)
+            self.captioner.image_features(regions),
             batch,
             self.reward,
             samples=self.samples,
@@ -101,7 +103,7 @@ class SelfCritical(Objective):
 
 def self_critical_loss(
     decoder: Decoder,
-    regions: Tensor,
+    image: ImageFeatures,
     rows: Sequence[int],
     reward: CaptionReward,
     *,
@@ -118,7 +120,7 @@ def self_critical_loss(
 
     Args:
         decoder: The decoder, in training mode.
-        regions: The images' region features (B, R, C).
+        image: The images, B of them.
         rows: The images' places among the examples of `reward`.
         reward: Scores captions.
         samples: K, the number of captions to sample per image.
@@ -128,8 +130,8 @@ def self_critical_loss(
         A scalar; its mean over all processes is that of the whole batch.
     """
     greedy = DecodingConfig(beam_size=1, max_words=max_words)
-    baseline = reward(rows, search(decoder, regions, greedy).words)  # (B, 1)
-    drawn = sample(decoder, regions, DecodingConfig(beam_size=samples, max_words=max_words))
+    baseline = reward(rows, search(decoder, image, greedy).words)  # (B, 1)
+    drawn = sample(decoder, image, DecodingConfig(beam_size=samples, max_words=max_words))
     advantage = reward(rows, drawn.words) - baseline  # (B, K)
     is_word = drawn.words != Vocabulary.pad
     # Divided by the mean over the processes, so that every word of the batch has the same weight.

@@ -117,7 +117,8 @@ class TeacherForcing(Objective):
         device = self.captioner.device
         inputs, captions = inputs.to(device), captions.to(device)
         regions = self.captioner.encoder(inputs) if self.encodes else inputs  # (B, R, C)
-        logits, attention = self.captioner.decoder(regions, captions[:, :-1])
+        image = self.captioner.image_features(regions)
+        logits, attention = self.captioner.decoder(image, captions[:, :-1])
         return caption_loss(
             logits,
             captions[:, 1:],

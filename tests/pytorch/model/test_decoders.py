@@ -3,7 +3,7 @@ import torch
 
 from pytorch.model.decoders import Decoder, DecoderConfig
 from pytorch.model.injections import INJECTIONS
-from tests.tiny import tiny_decoder
+from tests.tiny import tiny_decoder, tiny_images
 
 every_injection = pytest.mark.parametrize("injection", INJECTIONS)
 
@@ -15,20 +15,19 @@ every_shape = pytest.mark.parametrize(
 )
 
 
-def regions_and_words(seed: int = 0, batch: int = 3, length: int = 5):
+def images_and_words(seed: int = 0, batch: int = 3, length: int = 5):
     generator = torch.Generator().manual_seed(seed)
-    regions = torch.rand(batch, 4, 6, generator=generator)
     words = torch.randint(4, 18, (batch, length), generator=generator)
-    return regions, words
+    return tiny_images(seed, batch), words
 
 
 @every_injection
 @every_shape
 def test_stepping_word_by_word_equals_teacher_forcing(injection, options):
     decoder = tiny_decoder(injection, **options)
-    regions, words = regions_and_words()
-    logits, attention = decoder(regions, words)
-    memory = decoder.prepare(regions)
+    images, words = images_and_words()
+    logits, attention = decoder(images, words)
+    memory = decoder.prepare(images)
     state = decoder.start(memory)
     for position in range(words.shape[1]):
         step = decoder.step(words[:, position], state, memory)
@@ -41,10 +40,10 @@ def test_stepping_word_by_word_equals_teacher_forcing(injection, options):
 @every_injection
 def test_a_later_word_does_not_change_an_earlier_prediction(injection):
     decoder = tiny_decoder(injection)
-    regions, words = regions_and_words()
+    images, words = images_and_words()
     changed = words.clone()
     changed[:, 3] = (changed[:, 3] - 4 + 1) % 14 + 4
-    before, after = decoder(regions, words)[0], decoder(regions, changed)[0]
+    before, after = decoder(images, words)[0], decoder(images, changed)[0]
     torch.testing.assert_close(before[:, :3], after[:, :3])
     assert not torch.allclose(before[:, 3:], after[:, 3:])
 
@@ -52,16 +51,18 @@ def test_a_later_word_does_not_change_an_earlier_prediction(injection):
 @every_injection
 def test_the_image_changes_the_prediction(injection):
     decoder = tiny_decoder(injection)
-    regions, words = regions_and_words()
-    assert not torch.allclose(decoder(regions, words)[0], decoder(regions.flip(0), words)[0])
+    images, words = images_and_words()
+    assert not torch.allclose(
+        decoder(images, words)[0], decoder(images.rows(torch.tensor([2, 1, 0])), words)[0]
+    )
 
 
 @every_injection
 @every_shape
 def test_every_weight_is_trained(injection, options):
     decoder = tiny_decoder(injection, **options).train()
-    regions, words = regions_and_words()
-    decoder(regions, words)[0].square().sum().backward()
+    images, words = images_and_words()
+    decoder(images, words)[0].square().sum().backward()
     unused = [name for name, weight in decoder.named_parameters() if not weight.grad.any()]
     assert unused == []
 
@@ -81,19 +82,19 @@ def test_it_learns_a_caption_for_each_image(injection, options):
         **options,
     )
     decoder = Decoder(config, vocabulary_size=18, channels=6)
-    regions, words = regions_and_words()
+    images, words = images_and_words()
     optimizer = torch.optim.Adam(decoder.parameters(), lr=0.01)
     for _ in range(80):
-        logits, _ = decoder(regions, words[:, :-1])
+        logits, _ = decoder(images, words[:, :-1])
         loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), words[:, 1:].flatten())
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    assert (decoder(regions, words[:, :-1])[0].argmax(dim=2) == words[:, 1:]).all()
+    assert (decoder(images, words[:, :-1])[0].argmax(dim=2) == words[:, 1:]).all()
 
 
 def test_attention_weights_sum_to_one():
-    attention = tiny_decoder("attention")(*regions_and_words())[1]
+    attention = tiny_decoder("attention")(*images_and_words())[1]
     assert attention.shape == (3, 5, 4)
     torch.testing.assert_close(attention.sum(dim=2), torch.ones(3, 5))
 
@@ -118,7 +119,7 @@ def test_an_option_out_of_range_is_refused(option, message):
 
 def test_dropout_changes_the_attended_features_but_not_the_attention_weights():
     injection = tiny_decoder("attention", dropout=0.5).train().injection
-    memory = injection.prepare(regions_and_words()[0])
+    memory = injection.prepare(images_and_words()[0])
     hidden = torch.zeros(3, injection.config.hidden_size)
     (seen, attention), (seen_again, attention_again) = (
         injection.context(hidden, memory) for _ in range(2)

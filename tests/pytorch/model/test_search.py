@@ -8,15 +8,11 @@ from hypothesis import strategies as st
 from pytorch.model.injections import INJECTIONS
 from pytorch.model.search import DecodingConfig, sample, search, word_log_probabilities
 from pytorch.model.vocabulary import Vocabulary
-from tests.tiny import tiny_decoder
+from tests.tiny import one_by_one, tiny_decoder, tiny_images
 
 every_injection = pytest.mark.parametrize("injection", INJECTIONS)
 seeds = st.integers(0, 1000)
 END, PAD = Vocabulary.end, Vocabulary.pad
-
-
-def regions(seed: int, images: int = 4):
-    return torch.rand(images, 4, 6, generator=torch.Generator().manual_seed(seed))
 
 
 def trimmed(words):
@@ -27,7 +23,7 @@ def trimmed(words):
 def greedy(decoder, images, max_words):
     """Search greedily, independently of the code under test."""
     captions = []
-    for image in images.split(1):
+    for image in one_by_one(images):
         memory = decoder.prepare(image)
         state, word, caption = decoder.start(memory), torch.tensor([Vocabulary.start]), []
         while len(caption) < max_words and caption[-1:] != [END]:
@@ -54,8 +50,8 @@ def log_probability(decoder, image, caption):
 def test_beam_size_one_is_greedy_search(injection, seed):
     decoder = tiny_decoder(injection, seed=seed)
     with torch.inference_mode():
-        expected = greedy(decoder, regions(seed), max_words=8)
-    found = search(decoder, regions(seed), DecodingConfig(beam_size=1, max_words=8))
+        expected = greedy(decoder, tiny_images(seed), max_words=8)
+    found = search(decoder, tiny_images(seed), DecodingConfig(beam_size=1, max_words=8))
     assert [trimmed(image[0]) for image in found.words] == expected
 
 
@@ -66,8 +62,8 @@ def test_beam_size_one_is_greedy_search(injection, seed):
 def test_a_batch_gives_the_same_captions_as_its_images_one_by_one(injection, seed, beam_size):
     decoder = tiny_decoder(injection, seed=seed)
     config = DecodingConfig(beam_size=beam_size, max_words=8)
-    together = search(decoder, regions(seed), config)
-    for number, image in enumerate(regions(seed).split(1)):
+    together = search(decoder, tiny_images(seed), config)
+    for number, image in enumerate(one_by_one(tiny_images(seed))):
         alone = search(decoder, image, config)
         torch.testing.assert_close(alone.log_probabilities[0], together.log_probabilities[number])
         assert list(map(trimmed, alone.words[0])) == list(map(trimmed, together.words[number]))
@@ -79,11 +75,11 @@ def test_a_batch_gives_the_same_captions_as_its_images_one_by_one(injection, see
 @given(seed=seeds)
 def test_the_total_is_the_log_probability_of_the_words(injection, seed):
     decoder = tiny_decoder(injection, seed=seed)
-    found = search(decoder, regions(seed), DecodingConfig(beam_size=3, max_words=8))
+    found = search(decoder, tiny_images(seed), DecodingConfig(beam_size=3, max_words=8))
     with torch.inference_mode():
         expected = [
             [log_probability(decoder, image, trimmed(words)) for words in candidates]
-            for image, candidates in zip(regions(seed).split(1), found.words, strict=True)
+            for image, candidates in zip(one_by_one(tiny_images(seed)), found.words, strict=True)
         ]
     torch.testing.assert_close(found.log_probabilities, torch.tensor(expected))
 
@@ -92,7 +88,7 @@ def test_the_total_is_the_log_probability_of_the_words(injection, seed):
 @given(seed=seeds, beam_size=st.integers(1, 6))
 def test_candidates_differ_and_never_hold_special_tokens(seed, beam_size):
     decoder = tiny_decoder(seed=seed)
-    found = search(decoder, regions(seed), DecodingConfig(beam_size=beam_size, max_words=8))
+    found = search(decoder, tiny_images(seed), DecodingConfig(beam_size=beam_size, max_words=8))
     for candidates in found.words:
         captions = [tuple(trimmed(words)) for words in candidates]
         assert len(set(captions)) == beam_size
@@ -107,14 +103,14 @@ def test_a_decoder_that_never_ends_still_gives_captions():
     decoder = tiny_decoder()
     with torch.no_grad():
         decoder.bias[END] = -1e4
-    found = search(decoder, regions(0), DecodingConfig(beam_size=3, max_words=7))
+    found = search(decoder, tiny_images(0), DecodingConfig(beam_size=3, max_words=7))
     assert found.words.shape == (4, 3, 7)
     assert (found.words > Vocabulary.unknown).all()
 
 
 def test_a_wide_beam_finds_the_most_probable_caption_of_all():
     decoder = tiny_decoder(vocabulary_size=7)
-    image = regions(3, images=1)
+    image = tiny_images(3, images=1)
     config = DecodingConfig(beam_size=60, max_words=3)
     found = search(decoder, image, config)
     every = [[a, END] for a in (4, 5, 6)]
@@ -129,8 +125,8 @@ def test_a_wide_beam_finds_the_most_probable_caption_of_all():
 def test_length_normalization_orders_candidates_by_mean_log_probability():
     decoder = tiny_decoder(seed=3)
     config = DecodingConfig(beam_size=5, max_words=8)
-    plain = search(decoder, regions(3), config)
-    mean = search(decoder, regions(3), dataclasses.replace(config, length_normalization=1.0))
+    plain = search(decoder, tiny_images(3), config)
+    mean = search(decoder, tiny_images(3), dataclasses.replace(config, length_normalization=1.0))
     lengths = (mean.words != PAD).sum(dim=2)
     scores = mean.log_probabilities / lengths
     assert (scores.diff(dim=1) <= 0).all()
@@ -149,7 +145,7 @@ class TestBlockingRepeats:
     def test_no_ngram_occurs_twice(self, seed, size, beam_size):
         decoder = tiny_decoder(seed=seed)
         config = DecodingConfig(beam_size=beam_size, max_words=8, no_repeat_ngram=size)
-        for candidates in search(decoder, regions(seed), config).words:
+        for candidates in search(decoder, tiny_images(seed), config).words:
             for words in map(trimmed, candidates):
                 phrases = [tuple(words[i : i + size]) for i in range(len(words) - size + 1)]
                 assert len(set(phrases)) == len(phrases)
@@ -159,7 +155,7 @@ class TestBlockingRepeats:
         plain, blocking = (
             DecodingConfig(beam_size=1, max_words=8, no_repeat_ngram=size) for size in (0, 1)
         )
-        before, after = (search(decoder, regions(3), config) for config in (plain, blocking))
+        before, after = (search(decoder, tiny_images(3), config) for config in (plain, blocking))
         repeats = [len(set(trimmed(words))) < len(trimmed(words)) for words in before.words[:, 0]]
         changed = [
             trimmed(old) != trimmed(new)
@@ -173,7 +169,7 @@ class TestBlockingRepeats:
         with torch.no_grad():
             decoder.bias[END] = -1e4
         config = DecodingConfig(beam_size=1, max_words=5, no_repeat_ngram=1)
-        words = search(decoder, regions(0), config).words
+        words = search(decoder, tiny_images(0), config).words
         assert (words != PAD).any(dim=2).all()
 
 
@@ -184,15 +180,15 @@ class TestNucleusSampling:
     def test_a_batch_gives_the_same_captions_as_its_images_one_by_one(self, injection, seed):
         decoder = tiny_decoder(injection, seed=seed)
         config = DecodingConfig(beam_size=3, max_words=8, top_p=0.9, sampling_seed=seed)
-        together = search(decoder, regions(seed), config)
-        for number, image in enumerate(regions(seed).split(1)):
+        together = search(decoder, tiny_images(seed), config)
+        for number, image in enumerate(one_by_one(tiny_images(seed))):
             alone = search(decoder, image, config)
             assert list(map(trimmed, alone.words[0])) == list(map(trimmed, together.words[number]))
 
     def test_the_seed_decides_the_captions(self):
         def sampled(seed):
             config = DecodingConfig(beam_size=2, max_words=8, top_p=1.0, sampling_seed=seed)
-            return search(tiny_decoder(), regions(0), config).words.tolist()
+            return search(tiny_decoder(), tiny_images(0), config).words.tolist()
 
         assert sampled(1) == sampled(1)
         assert sampled(1) != sampled(2)
@@ -201,11 +197,11 @@ class TestNucleusSampling:
         decoder = tiny_decoder()
         narrow = DecodingConfig(beam_size=1, max_words=8, top_p=1e-6)
         greedily = DecodingConfig(beam_size=1, max_words=8)
-        found, expected = (search(decoder, regions(0), config) for config in (narrow, greedily))
+        found, expected = (search(decoder, tiny_images(0), config) for config in (narrow, greedily))
         assert torch.equal(found.words, expected.words)
 
     def test_words_are_as_frequent_as_they_are_probable_in_the_nucleus(self):
-        decoder, image = tiny_decoder(), regions(0, images=1)
+        decoder, image = tiny_decoder(), tiny_images(0, images=1)
         memory = decoder.prepare(image)
         start = torch.tensor([Vocabulary.start])
         logits = decoder.step(start, decoder.start(memory), memory).logits[0]
@@ -229,13 +225,13 @@ class TestNucleusSampling:
         config = DecodingConfig(beam_size=50, max_words=2, top_p=0.3, no_repeat_ngram=1)
         assert {
             tuple(words)
-            for words in search(decoder, regions(0), config).words.flatten(0, 1).tolist()
+            for words in search(decoder, tiny_images(0), config).words.flatten(0, 1).tolist()
         } == {(4, 5)}
 
     def test_a_caption_that_is_sampled_twice_counts_once(self):
         decoder = tiny_decoder()
         config = DecodingConfig(beam_size=6, max_words=8, top_p=0.05)
-        found = search(decoder, regions(0), config)
+        found = search(decoder, tiny_images(0), config)
         for candidates, totals in zip(found.words, found.log_probabilities, strict=True):
             captions = {tuple(trimmed(words)) for words in candidates}
             assert totals.isfinite().sum() == len(captions)
@@ -263,9 +259,9 @@ def test_an_option_out_of_range_is_refused(option, message):
 @every_injection
 def test_a_sample_has_its_log_probability(injection):
     decoder = tiny_decoder(injection)
-    drawn = sample(decoder, regions(0), DecodingConfig(beam_size=3, max_words=8))
+    drawn = sample(decoder, tiny_images(0), DecodingConfig(beam_size=3, max_words=8))
     for image, captions, totals in zip(
-        regions(0).split(1), drawn.words, drawn.log_probabilities, strict=True
+        one_by_one(tiny_images(0)), drawn.words, drawn.log_probabilities, strict=True
     ):
         for caption, total in zip(captions, totals, strict=True):
             expected = log_probability(decoder, image, trimmed(caption))
@@ -275,7 +271,7 @@ def test_a_sample_has_its_log_probability(injection):
 @every_injection
 def test_the_log_probability_of_a_sample_has_gradients_for_every_weight(injection):
     decoder = tiny_decoder(injection)
-    drawn = sample(decoder, regions(0), DecodingConfig(beam_size=3, max_words=8))
+    drawn = sample(decoder, tiny_images(0), DecodingConfig(beam_size=3, max_words=8))
     drawn.log_probabilities.sum().backward()
     for name, weight in decoder.named_parameters():
         assert weight.grad is not None, name

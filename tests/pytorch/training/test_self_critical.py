@@ -5,7 +5,7 @@ from pytorch.data.datasets import Example
 from pytorch.model.search import DecodingConfig, search
 from pytorch.model.vocabulary import SPECIAL_TOKENS, Vocabulary
 from pytorch.training.self_critical import CaptionReward, self_critical_loss
-from tests.tiny import WORDS, tiny_decoder
+from tests.tiny import WORDS, tiny_decoder, tiny_images
 
 VOCABULARY = Vocabulary([*SPECIAL_TOKENS, *WORDS])
 EXAMPLES = [
@@ -13,7 +13,7 @@ EXAMPLES = [
     Example("cat.jpg", ("a red cat sits on grass", "the cat sits in grass")),
     Example("person.jpg", ("a small person", "the person runs on snow")),
 ]
-REGIONS = torch.rand(3, 4, 6, generator=torch.Generator().manual_seed(0))
+IMAGES = tiny_images(0, 3)
 REWARD = CaptionReward(EXAMPLES, VOCABULARY)
 
 
@@ -25,7 +25,7 @@ def numbers(*captions, ended=True):
 
 def greedy_reward(decoder):
     decoder.eval()
-    words = search(decoder, REGIONS, DecodingConfig(beam_size=1, max_words=8)).words
+    words = search(decoder, IMAGES, DecodingConfig(beam_size=1, max_words=8)).words
     return REWARD(range(3), words).mean().item()
 
 
@@ -57,7 +57,7 @@ def test_training_raises_the_reward():
     decoder.train()  # as the trainer leaves it
     optimizer = torch.optim.Adam(decoder.parameters(), lr=0.02)
     for _ in range(180):
-        loss = self_critical_loss(decoder, REGIONS, range(3), REWARD, samples=4, max_words=8)
+        loss = self_critical_loss(decoder, IMAGES, range(3), REWARD, samples=4, max_words=8)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -68,5 +68,5 @@ def test_samples_equal_to_the_greedy_caption_teach_nothing():
     decoder = tiny_decoder()
     with torch.no_grad():
         decoder.bias[:] = torch.arange(18.0) * 1000  # one word has all the probability
-    loss = self_critical_loss(decoder, REGIONS, range(3), REWARD, samples=2, max_words=3)
+    loss = self_critical_loss(decoder, IMAGES, range(3), REWARD, samples=2, max_words=3)
     assert loss == 0
