@@ -1,4 +1,4 @@
-"""The caption in IPTC-IIM datasets, the older metadata of JPEG files.
+"""The caption and the keywords in IPTC-IIM datasets, the older metadata of JPEG files.
 
 Follows the IPTC-NAA Information Interchange Model, version 4.2. A dataset consists of a tag marker,
 a record number, a dataset number, a length and a value.
@@ -7,12 +7,15 @@ a record number, a dataset number, a length and a value.
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from captioning.metadata.errors import MetadataError
+from captioning.metadata.keywords import cut, missing
 
 TAG = 0x1C
 CHARACTER_SET = (1, 90)
+KEYWORD = (2, 25)  # one dataset for each keyword
 CAPTION = (2, 120)
 UTF_8 = b"\x1b%G"  # its ISO 2022 escape sequence
 MAX_CAPTION = 2000  # bytes
@@ -34,25 +37,30 @@ class Dataset:
         return bytes([TAG, *self.number]) + length + self.value
 
 
-def described(iim: bytes | None, description: str) -> bytes:
-    """Return the datasets with the description as their caption, cut to MAX_CAPTION bytes.
+def described(iim: bytes | None, description: str, keywords: Sequence[str] = ()) -> bytes:
+    """Return the datasets with the description as their caption, and with the keywords.
 
     All datasets share one character set. If the others are valid UTF-8, it is set to UTF-8. If not,
-    a description beyond ASCII cannot be written, and the old caption is only removed.
+    texts beyond ASCII cannot be written: keywords are left out, and the old caption is only
+    removed.
 
     Args:
         iim: The datasets of a file; None if it has none.
-        description: Plain text.
+        description: Plain text, which is cut to MAX_CAPTION bytes.
+        keywords: Keywords to add to those of the file, cut to `keywords.MAX_BYTES` each.
 
     Raises:
         MetadataError: The datasets are damaged.
     """
     datasets = [dataset for dataset in _datasets(iim or b"") if dataset.number != CAPTION]
+    added = missing(_keywords(datasets), keywords)
     if _are_utf_8(datasets):
         datasets = [dataset for dataset in datasets if dataset.number != CHARACTER_SET]
         datasets.append(Dataset(CHARACTER_SET, UTF_8))
-    elif not description.isascii():
-        description = ""
+    else:
+        description = description if description.isascii() else ""
+        added = list(filter(str.isascii, added))
+    datasets += [Dataset(KEYWORD, cut(keyword).encode()) for keyword in added]
     caption = description.encode()[:MAX_CAPTION].decode(errors="ignore").encode()
     if caption:
         datasets.append(Dataset(CAPTION, caption))
@@ -68,6 +76,28 @@ def description_in(iim: bytes | None) -> str:
     """
     values = {dataset.number: dataset.value for dataset in _datasets(iim or b"")}
     return values.get(CAPTION, b"").decode(errors="replace").strip("\0 \t\r\n")
+
+
+def keywords_in(iim: bytes | None) -> list[str]:
+    """Return the keywords among the datasets.
+
+    Raises:
+        MetadataError: The datasets are damaged.
+    """
+    return _keywords(_datasets(iim or b""))
+
+
+def _keywords(datasets: Sequence[Dataset]) -> list[str]:
+    values = (dataset.value for dataset in datasets if dataset.number == KEYWORD)
+    return list(filter(None, (_decoded(value).strip("\0 \t\r\n") for value in values)))
+
+
+def _decoded(value: bytes) -> str:
+    """Decode a text as other software does: what is not UTF-8 is nearly always Windows-1252."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("cp1252", errors="replace")
 
 
 def _are_utf_8(datasets: list[Dataset]) -> bool:

@@ -44,6 +44,32 @@ def test_texts_in_another_character_set_stay_unchanged(charset):
     assert iptc.described(former, "Café") == others
 
 
+def test_keywords_join_those_of_the_file():
+    former = written((KEYWORD, b"Rome"), (CAPTION, b"Old."), (KEYWORD, "Zürich".encode()))
+    assert iptc.described(former, "New.", ["rome", "dog", "Dog", "zürich", "café"]) == written(
+        (CHARACTER_SET, UTF_8),
+        (KEYWORD, b"Rome"),
+        (KEYWORD, "Zürich".encode()),
+        (KEYWORD, b"dog"),
+        (KEYWORD, "café".encode()),
+        (CAPTION, b"New."),
+    )
+
+
+def test_a_long_keyword_is_cut_and_not_added_again():
+    once = iptc.described(None, "New.", ["é" * 40])
+    assert iptc.keywords_in(once) == ["é" * 32]
+    assert iptc.described(once, "New.", ["é" * 40]) == once
+
+
+def test_keywords_in_another_character_set_are_read_and_only_ascii_joins_them():
+    former = written((KEYWORD, "Zürich".encode("latin-1")))
+    assert iptc.keywords_in(former) == ["Zürich"]
+    assert iptc.described(former, "New.", ["Zürich", "café", "dog"]) == former + written(
+        (KEYWORD, b"dog"), (CAPTION, b"New.")
+    )
+
+
 def test_a_long_caption_is_cut_between_characters():
     changed = iptc.described(None, "é" * 999 + "€€")
     assert iptc.description_in(changed) == "é" * 999

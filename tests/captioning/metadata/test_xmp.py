@@ -48,8 +48,57 @@ def test_everything_else_stays():
     assert b"An attribute" not in changed
 
 
+def test_keywords_go_into_the_list_that_the_packet_has():
+    changed = xmp.described(
+        subject(BAG.replace(b"rdf:", b"r:")).replace(
+            b"<dc:subject>", b'<dc:subject xmlns:r="' + xmp.RDF.encode() + b'">'
+        ),
+        "New.",
+        ["<dog>"],
+    )
+    assert b"<r:li>my  trip</r:li><r:li>&lt;dog&gt;</r:li></r:Bag>" in changed
+    assert changed.count(b"dc:subject") == 2
+
+
+def test_without_keywords_those_of_the_packet_are_not_touched():
+    assert BAG in xmp.described(subject(BAG), "New words.")
+    assert b"dc:subject" not in xmp.described(PACKET, "New words.")
+
+
 def test_characters_that_xml_cannot_hold_are_left_out():
     assert xmp.description_in(xmp.described(None, "a\x00b\ud800c\uffff")) == "abc"
+
+
+def subject(inner, attribute=b""):
+    """A packet of other software with keywords."""
+    block = b"<dc:subject>" + inner + b"</dc:subject>" if inner else b""
+    packet = PACKET.replace(b"<dc:creator>", block + b"<dc:creator>")
+    return packet.replace(b"note:Rating", attribute + b" note:Rating")
+
+
+BAG = b"<rdf:Bag><rdf:li>Rome</rdf:li><rdf:li>my  trip</rdf:li></rdf:Bag>"
+
+
+@pytest.mark.parametrize(
+    ("packet", "expected"),
+    [
+        (None, []),
+        (PACKET, []),
+        (subject(BAG), ["Rome", "my  trip"]),
+        (subject(BAG.replace(b"Bag", b"Seq")), ["Rome", "my  trip"]),
+        (subject(b" Rome "), ["Rome"]),
+        (subject(b"", b'dc:subject="Rome"'), ["Rome"]),
+        (subject(b"<rdf:Bag/>"), []),
+    ],
+    ids=range(7),
+)
+def test_keywords_join_those_of_other_software(packet, expected):
+    assert xmp.keywords_in(packet) == expected
+    changed = xmp.described(packet, "New words.", ["dog", "my  trip", "dog", "s\0n\ufffeow"])
+    added = ["dog", "my  trip", "snow"]
+    assert xmp.keywords_in(changed) == expected + [each for each in added if each not in expected]
+    assert xmp.description_in(changed) == "New words."
+    assert xmp.described(changed, "New words.", ["SNOW", "dog"]) == changed
 
 
 BOMB = b'<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;">]>' + PACKET[
