@@ -67,6 +67,12 @@ ABBREVIATION = re.compile(
     r"|vs|etc|inc|co|corp|ltd|jan|feb|aug|sept|oct|nov|dec)\."
 )
 
+# What most captions are: plain words with commas and a last full stop. They need no more than a
+# split, which is twenty times as fast as all that follows.
+PLAIN = re.compile(r"(?:[a-z]++(?:-[a-z]++)*+[ ,]*+)*+\.?")
+# Words that NLTK splits in two.
+FUSED = re.compile(r"\b(?:cannot|gimme|gonna|gotta|lemme|wanna)\b")
+
 
 def tokenize(caption: str) -> list[str]:
     """Split a caption into lower-case words without punctuation, as the COCO tools do.
@@ -75,7 +81,17 @@ def tokenize(caption: str) -> list[str]:
     rare cases are split differently from Stanford's tokenizer: repeated marks (`!!`), Internet
     addresses, emoji, currencies, fractions, `No. 5`, `AT&T`, `y'all` and `5'10"`.
     """
-    text = " ".join(caption.lower().translate(TYPOGRAPHIC).split())
+    text = caption.lower().strip()
+    if PLAIN.fullmatch(text) and not FUSED.search(text):
+        words = text.rstrip(".").replace(",", " ").split()
+        if words and not ABBREVIATION.fullmatch(f"{words[-1]}."):
+            return words
+    return _tokenize_any(text)
+
+
+def _tokenize_any(text: str) -> list[str]:
+    """Split a lower-case caption of any form."""
+    text = " ".join(text.translate(TYPOGRAPHIC).split())
     text = WRITTEN_BRACKET.sub(lambda match: BRACKETS[match[0]], text)
     text = MARK.sub(PROTECTED_MARK, text)
     for pattern, replacement in REPAIRS:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
 
-from pytorch.model.tokenization import sentence, sentence_parts, tokenize
+from pytorch.model.tokenization import _tokenize_any, sentence, sentence_parts, tokenize
 
 PROJECT = Path(__file__).resolve().parents[3]
 COCO_SAMPLE = PROJECT.parent / "shared/data/coco-sample/annotations/captions_train2017.json"
@@ -103,6 +103,15 @@ def test_any_text_gives_tokens_without_white_space_or_capitals(caption):
 @given(st.text(alphabet="ab.,'\"-/()1: "))
 def test_surrounding_white_space_changes_nothing(caption):
     assert tokenize(f" {caption}\n") == tokenize(caption)
+
+
+PIECES = ["a", "dog", "cannot", "gonna", "st", "etc", "t-shirt", "-", ",", ".", " ", "\n"]
+
+
+@settings(deadline=None)  # the first example imports NLTK
+@given(st.lists(st.sampled_from(PIECES)).map("".join))
+def test_a_plain_caption_is_split_as_any_other(caption):
+    assert tokenize(caption) == _tokenize_any(caption)
 
 
 @pytest.mark.parametrize(
