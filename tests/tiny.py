@@ -15,6 +15,7 @@ from pytorch.model.checkpoint import save_checkpoint
 from pytorch.model.concepts import ConceptDetector, ConceptScores, ImageFeatures
 from pytorch.model.decoders import Decoder, DecoderConfig
 from pytorch.model.encoders import Encoder
+from pytorch.model.injections import INJECTIONS
 from pytorch.model.search import DecodingConfig
 from pytorch.model.tokenization import tokenize
 from pytorch.model.transforms import Preprocessing
@@ -61,13 +62,17 @@ def tiny_decoder(
 
 
 def tiny_images(seed: int, images: int = 4) -> ImageFeatures:
-    """Build random features of images for `tiny_decoder`; the last concept of each has no score."""
+    """Build random features of images for `tiny_decoder`.
+
+    The last concept of each has no score, and the second image is not shown.
+    """
     generator = torch.Generator().manual_seed(seed)
     regions = torch.rand(images, 4, 6, generator=generator)  # (B, R, C)
     words = torch.rand(images, 14, generator=generator).argsort(dim=1)[:, :3] + 4  # (B, N)
     scores = torch.rand(images, 3, generator=generator)
     scores[:, -1] = 0
-    return ImageFeatures(regions, ConceptScores(words, scores))
+    shown = torch.arange(images) != 1  # (B,)
+    return ImageFeatures(regions, ConceptScores(words, scores), shown)
 
 
 def one_by_one(images: ImageFeatures) -> list[ImageFeatures]:
@@ -81,7 +86,7 @@ def tiny_detector(seed: int = 1, *, channels: int = 6) -> ConceptDetector:
     layer, classifier = torch.nn.Linear(channels, 6), torch.nn.Linear(channels, 3)
     with torch.no_grad():
         for parameter in (*layer.parameters(), *classifier.parameters()):
-            parameter.uniform_(-1, 1, generator=generator)
+            parameter.uniform_(-1, 1, generator=generator).div_(channels**0.5)
     class_words = torch.tensor([[1, 0, 0.45, 0, 0, 0], [0, 1, 0.45, 0, 0, 0], [0, 0, 0, 1, 0, 0]])
     return ConceptDetector(
         range(4, 10), layer=layer, classifier=classifier, class_words=class_words
@@ -126,6 +131,11 @@ def tiny_captioner(injection: str = "attention", *, seed: int = 1) -> Captioner:
         ),
         vocabulary=vocabulary,
         decoding=DecodingConfig(beam_size=2, max_words=6),
+        concepts=(
+            tiny_detector(seed, channels=encoder.channels)
+            if INJECTIONS[injection].needs_concepts
+            else None
+        ),
         metrics={
             "dataset": "flickr8k",
             "split": "dev",

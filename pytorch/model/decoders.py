@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from pytorch.model.bounds import check_at_least, check_fractions
 from pytorch.model.concepts import ImageFeatures
-from pytorch.model.injections import INJECTIONS, Memory, State
+from pytorch.model.injections import INJECTIONS, Context, Memory, State
 from pytorch.model.options import option
 from pytorch.model.vocabulary import Vocabulary
 
@@ -78,7 +78,6 @@ class Decoder(nn.Module):
         self.vocabulary_size = vocabulary_size
         self.channels = channels
         self.injection = INJECTIONS[config.injection](config, channels=channels)
-        context_size = self.injection.context_size
         self.embedding = nn.Embedding(
             vocabulary_size, config.embedding_size, padding_idx=Vocabulary.pad
         )
@@ -86,13 +85,15 @@ class Decoder(nn.Module):
         # would begin by undoing them.
         nn.init.normal_(self.embedding.weight, std=config.embedding_size**-0.5)
         self.lstm = nn.LSTM(
-            config.embedding_size + context_size,
+            config.embedding_size + self.injection.input_size,
             config.hidden_size,
             num_layers=config.layers,
             dropout=config.dropout if config.layers > 1 else 0.0,
             batch_first=True,
         )
-        self.to_embedding = nn.Linear(config.hidden_size + context_size, config.embedding_size)
+        self.to_embedding = nn.Linear(
+            config.hidden_size + self.injection.output_size, config.embedding_size
+        )
         self.output = (
             None
             if config.tied_embeddings
@@ -103,7 +104,7 @@ class Decoder(nn.Module):
 
     def prepare(self, image: ImageFeatures) -> Memory:
         """Compute once per image what every word needs."""
-        return self.injection.prepare(image)
+        return self.injection.prepare(image, self.embedding)
 
     def start(self, memory: Memory) -> State:
         """Return the state before `<start>`."""
@@ -114,8 +115,9 @@ class Decoder(nn.Module):
     def step(self, words: Tensor, state: State, memory: Memory) -> Step:
         """Read `words` (B,) and predict the next ones."""
         embedded = self.dropout(self.embedding(words))  # (B, E)
-        state, context, attention = self._advance(embedded, state, memory)
-        return Step(self._logits(state[0][-1], context), state, attention)
+        state, read = self._advance(embedded, state, memory)
+        context = self.injection.output_context(state[0][-1], memory, read)
+        return Step(self._logits(state[0][-1], context.values), state, context.attention)
 
     def forward(self, image: ImageFeatures, words: Tensor) -> tuple[Tensor, Tensor | None]:
         """Predict the word after each word of known captions (teacher forcing).
@@ -131,31 +133,36 @@ class Decoder(nn.Module):
         memory = self.prepare(image)
         state = self.start(memory)
         embedded = self.dropout(self.embedding(words))  # (B, T, E)
-        if not self.injection.follows_hidden_state:
-            return self._forward_fused(embedded, state, memory), None
-        outputs, contexts, attentions = [], [], []
-        for word in embedded.unbind(dim=1):
-            state, context, attention = self._advance(word, state, memory)
-            outputs.append(state[0][-1])
-            contexts.append(context)
-            if attention is not None:
-                attentions.append(attention)
-        logits = self._logits(torch.stack(outputs, dim=1), torch.stack(contexts, dim=1))
-        return logits, torch.stack(attentions, dim=1) if attentions else None
+        read_all = self._read_by_word if self.injection.follows_hidden_state else self._read_fused
+        outputs, read = read_all(embedded, state, memory)  # (B, T, H)
+        context = self.injection.output_context(outputs, memory, read)
+        return self._logits(outputs, context.values), context.attention
 
-    def _forward_fused(self, embedded: Tensor, state: State, memory: Memory) -> Tensor:
-        """Read all words (B, T, E) in one call of the LSTM, since their context is the same."""
-        context, _ = self.injection.context(state[0][-1], memory)
-        contexts = context.unsqueeze(1).expand(-1, embedded.shape[1], -1)  # (B, T, D)
-        outputs, _ = self.lstm(torch.cat([embedded, contexts], dim=2), state)  # (B, T, H)
-        return self._logits(outputs, contexts)
-
-    def _advance(
+    def _read_by_word(
         self, embedded: Tensor, state: State, memory: Memory
-    ) -> tuple[State, Tensor, Tensor | None]:
-        """Read one word (B, E); return the new state, the context used and the attention."""
-        context, attention = self.injection.context(state[0][-1], memory)
-        inputs = torch.cat([embedded, context], dim=1)  # (B, E + D)
+    ) -> tuple[Tensor, Context]:
+        """Read all words (B, T, E), one after the other; return the outputs (B, T, H)."""
+        outputs, values, attentions = [], [], []
+        for word in embedded.unbind(dim=1):
+            state, read = self._advance(word, state, memory)
+            outputs.append(state[0][-1])
+            values.append(read.values)
+            if read.attention is not None:
+                attentions.append(read.attention)
+        attention = torch.stack(attentions, dim=1) if attentions else None
+        return torch.stack(outputs, dim=1), Context(torch.stack(values, dim=1), attention)
+
+    def _read_fused(self, embedded: Tensor, state: State, memory: Memory) -> tuple[Tensor, Context]:
+        """Read all words (B, T, E) in one call of the LSTM, since their context is the same."""
+        read = self.injection.input_context(state[0][-1], memory)
+        values = read.values.unsqueeze(1).expand(-1, embedded.shape[1], -1)  # (B, T, D)
+        outputs, _ = self.lstm(torch.cat([embedded, values], dim=2), state)  # (B, T, H)
+        return outputs, Context(values)
+
+    def _advance(self, embedded: Tensor, state: State, memory: Memory) -> tuple[State, Context]:
+        """Read one word (B, E); return the new state, and what was read beside it."""
+        read = self.injection.input_context(state[0][-1], memory)
+        inputs = torch.cat([embedded, read.values], dim=1)  # (B, E + D)
         hiddens, cells = [], []
         # The same as one step of self.lstm, which takes half as long again for a single word.
         for layer, weights in enumerate(self.lstm.all_weights):
@@ -165,7 +172,7 @@ class Decoder(nn.Module):
             hiddens.append(hidden)
             cells.append(cell)
             inputs = hidden  # (B, H)
-        return (torch.stack(hiddens), torch.stack(cells)), context, attention
+        return (torch.stack(hiddens), torch.stack(cells)), read
 
     def _logits(self, outputs: Tensor, contexts: Tensor) -> Tensor:
         """Predict words from the LSTM's outputs (..., H) and the contexts (..., D)."""

@@ -115,14 +115,3 @@ def test_for_an_unknown_injection_the_error_lists_the_injections():
 def test_an_option_out_of_range_is_refused(option, message):
     with pytest.raises(ValueError, match=message):
         DecoderConfig(**option)
-
-
-def test_dropout_changes_the_attended_features_but_not_the_attention_weights():
-    injection = tiny_decoder("attention", dropout=0.5).train().injection
-    memory = injection.prepare(images_and_words()[0])
-    hidden = torch.zeros(3, injection.config.hidden_size)
-    (seen, attention), (seen_again, attention_again) = (
-        injection.context(hidden, memory) for _ in range(2)
-    )
-    assert torch.equal(attention, attention_again)
-    assert not torch.allclose(seen, seen_again)

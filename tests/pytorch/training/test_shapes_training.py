@@ -12,6 +12,7 @@ from pytorch.data.prepared import PreparedSplit
 from pytorch.data.shapes import SIDE, DrawnImages, Scene, Shape
 from pytorch.evaluation.evaluate import generate_captions
 from pytorch.model.captioner import Captioner
+from pytorch.model.concepts import ConceptDetector
 from pytorch.model.decoders import Decoder, DecoderConfig
 from pytorch.model.encoders import ENCODERS
 from pytorch.model.injections import INJECTIONS
@@ -81,6 +82,7 @@ def test_every_injection_learns_from_the_features_of_every_encoder(seen, injecti
         decoder=decoder,
         vocabulary=vocabulary,
         decoding=DecodingConfig(beam_size=1, max_words=12),
+        concepts=ConceptDetector(range(4, 10), layer=torch.nn.Linear(encoder.channels, 6)),
     )
     examples = [Example(scene.image, (text,)) for scene, text in zip(SCENES, CAPTIONS, strict=True)]
     objective = TeacherForcing(
