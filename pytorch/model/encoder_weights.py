@@ -9,6 +9,7 @@ from pathlib import Path
 
 import safetensors.torch
 import torch
+from torch import nn
 
 StateDict = Mapping[str, torch.Tensor]
 
@@ -139,6 +140,29 @@ def fitting_tensors(
     if surplus:
         raise ValueError(f"nothing uses their {surplus[0]}")
     return {ours: published[theirs] for ours, theirs in found.items()}
+
+
+def linear_classifier(
+    published: StateDict, *, prefixes: tuple[str, ...], channels: int
+) -> nn.Linear | None:
+    """Build the classifier of published weights, if it is one linear layer on pooled features.
+
+    Args:
+        published: The tensors of the whole network.
+        prefixes: Prefixes of the names of its classifier.
+        channels: Size of the pooled features.
+
+    Returns:
+        A layer from the features to logits of classes, or None.
+    """
+    for prefix in prefixes:
+        weight, bias = published.get(f"{prefix}weight"), published.get(f"{prefix}bias")
+        if weight is None or bias is None or weight.shape != (len(bias), channels):
+            continue
+        layer = nn.Linear(channels, len(bias))
+        layer.load_state_dict({"weight": weight, "bias": bias})
+        return layer
+    return None
 
 
 def _without_counters(tensors: StateDict) -> dict[str, torch.Tensor]:

@@ -27,6 +27,7 @@ from pytorch.model.encoder_weights import (
     EncoderError,
     StateDict,
     fitting_tensors,
+    linear_classifier,
     packaged_weights,
     read_tensors,
     torchvision_weights,
@@ -194,6 +195,7 @@ class Encoder(nn.Module):
         self.channels = self._spec.channels
         self.preprocessing = self._spec.preprocessing
         self.weights_source = "random"
+        self._read_published: Callable[[], StateDict] | None = None
         self.trunk = self._spec.build()
         self.requires_grad_(requires_grad=False)
         self.eval()
@@ -266,21 +268,38 @@ class Encoder(nn.Module):
         Raises:
             EncoderError: The weights are not available; the message says what to do.
         """
-        self._load(self._spec.load_pretrained(), where=self._spec.source)
+        self._load(self._spec.load_pretrained, where=self._spec.source)
         self.weights_source = "pretrained"
 
     def load_file(self, path: Path) -> None:
         """Load weights from a safetensors file or a PyTorch state dict.
 
-        Tensors may have the names of the published files or those of `trunk.state_dict()`. A
-        classifier's weights are ignored.
+        Tensors may have the names of the published files or those of `trunk.state_dict()`, and a
+        classifier may be missing.
 
         Raises:
             EncoderError: The file cannot be read or does not fit; the message names the first
                 mismatch.
         """
-        self._load(read_tensors(path), where=str(path))
+        self._load(partial(read_tensors, path), where=str(path))
         self.weights_source = "file"
+
+    def published_classifier(self) -> nn.Linear | None:
+        """Read the classifier that came with the weights, again from their source.
+
+        Returns:
+            A layer from the mean of an image's regions (B, C) to the logits of classes, ImageNet's
+            in published weights. None if the weights were not published with a classifier, or if it
+            is more than a linear layer, as that of vgg16.
+
+        Raises:
+            EncoderError: The weights are not available any more.
+        """
+        if self._read_published is None:
+            return None
+        return linear_classifier(
+            self._read_published(), prefixes=self._spec.classifier, channels=self.channels
+        )
 
     def weights_hash(self) -> str:
         """Compute the SHA-256 of the names, types, shapes and bytes of all weights."""
@@ -292,11 +311,11 @@ class Encoder(nn.Module):
             digest.update(tensor.cpu().contiguous().numpy())
         return digest.hexdigest()
 
-    def _load(self, published: StateDict, *, where: str) -> None:
+    def _load(self, read: Callable[[], StateDict], *, where: str) -> None:
         try:
             tensors = fitting_tensors(
                 self.trunk.state_dict(),
-                published,
+                read(),
                 classifier=self._spec.classifier,
                 rename=self._spec.rename,
             )
@@ -305,4 +324,5 @@ class Encoder(nn.Module):
                 f"The weights in {where} do not fit {self.name}: {error}."
             ) from error
         self.trunk.load_state_dict(tensors, strict=False)  # the counters are missing
+        self._read_published = read
         self.requires_grad_(requires_grad=False)

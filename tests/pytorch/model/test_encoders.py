@@ -194,6 +194,52 @@ def test_a_torchvision_file_fits_and_its_classifiers_are_ignored(name, suffix, t
     assert copy.weights_source == "file"
 
 
+@pytest.mark.parametrize("name", ["resnet50", "inception_v3"])
+def test_the_classifier_of_a_torchvision_file_gives_the_logits_of_torchvision(name, tmp_path):
+    torch.manual_seed(1)
+    network = get_model(name, weights=None, **WITH_WEIGHTS.get(name, {})).eval()
+    save(network.state_dict(), tmp_path / "weights.pth")
+    encoder = Encoder(name, grid_size=1)
+    encoder.load_file(tmp_path / "weights.pth")
+    network.transform_input = False  # the encoder's preprocessing does it
+
+    images = torch.randn(2, 3, SIDE, SIDE)
+    with torch.inference_mode():
+        logits = encoder.published_classifier()(encoder(images).mean(dim=1))
+        torch.testing.assert_close(logits, network(images), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", EFFICIENTNET_LITE)
+def test_the_published_classifier_of_efficientnet_recognises_a_cat(name):
+    encoder = Encoder(name)
+    encoder.load_pretrained()
+    classifier = encoder.published_classifier()
+    with torch.inference_mode():
+        regions = encoder(encoder.preprocessing(Image.fromarray(chelsea()))[None])  # (1, R, C)
+        assert classifier(regions.mean(dim=1)).argmax() in CATS
+
+
+def test_the_classifier_of_a_file_of_timm_is_found(tmp_path):
+    network = timm.create_model("tf_efficientnet_lite0", pretrained=False)
+    save(network.state_dict(), tmp_path / "weights.pth")
+    encoder = Encoder("efficientnet_lite0")
+    encoder.load_file(tmp_path / "weights.pth")
+    assert torch.equal(encoder.published_classifier().weight, network.classifier.weight)
+
+
+def test_weights_without_a_linear_classifier_have_none(tmp_path):
+    vgg = Encoder("vgg16")
+    assert vgg.published_classifier() is None
+    tensors = {f"classifier.{layer}.weight": torch.zeros(1000, 512) for layer in (0, 3, 6)}
+    save({**vgg.trunk.state_dict(), **tensors}, tmp_path / "weights.pth")
+    vgg.load_file(tmp_path / "weights.pth")
+    assert vgg.published_classifier() is None
+    bare = Encoder("efficientnet_lite0")
+    save(bare.trunk.state_dict(), tmp_path / "trunk.pth")
+    bare.load_file(tmp_path / "trunk.pth")
+    assert bare.published_classifier() is None
+
+
 def test_a_new_encoder_has_random_weights():
     first, second = Encoder("efficientnet_lite2"), Encoder("efficientnet_lite2")
     assert first.weights_source == "random"
