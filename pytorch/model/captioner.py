@@ -24,6 +24,8 @@ from pytorch.model.tokenization import sentence, sentence_parts
 from pytorch.model.vocabulary import Vocabulary
 
 RUNNERS_UP = 4
+MOST_TAGS = 8
+TAG_THRESHOLD = 0.3  # concepts that are less probable are no tags
 
 AttentionMap = tuple[tuple[float, ...], ...]
 """Attention weights as rows of the region grid, from top to bottom."""
@@ -69,7 +71,8 @@ class Caption:
         log_probability: Sum over the words and `<end>`.
         candidates: The other captions that the search found, best first.
         confidence: How probable it is that the caption is good, 0 to 1; None if nothing says.
-        tags: Words for what is in the image, the most probable first; none without concepts.
+        tags: Words for what is in the image, the most probable first; none without concepts, and
+            none for `candidates`.
     """
 
     words: tuple[CaptionWord, ...]
@@ -174,6 +177,24 @@ class Captioner(nn.Module):
         with torch.no_grad():
             return ImageFeatures(regions, self.concepts.strongest(self.concepts(regions)))
 
+    def tags(self, regions: Tensor) -> list[tuple[Tag, ...]]:
+        """Name what is in the images with these region features (B, R, C)."""
+        return self._tags(self.image_features(regions))
+
+    def _tags(self, image: ImageFeatures) -> list[tuple[Tag, ...]]:
+        if image.concepts is None:
+            return [() for _ in image.regions]
+        return [
+            tuple(
+                Tag(self.vocabulary.words[word], score)
+                for word, score in zip(words[:MOST_TAGS], scores[:MOST_TAGS], strict=True)
+                if score > TAG_THRESHOLD
+            )
+            for words, scores in zip(
+                image.concepts.words.tolist(), image.concepts.scores.tolist(), strict=True
+            )
+        ]
+
     def search(self, regions: Tensor, *, decoding: DecodingConfig | None = None) -> SearchResult:
         """Find the word numbers of captions, from region features (B, R, C)."""
         return search(self.decoder, self.image_features(regions), decoding or self.decoding)
@@ -189,9 +210,12 @@ class Captioner(nn.Module):
         images = is_caption.nonzero()[:, 0]  # (N,)
         candidates: list[list[Caption]] = [[] for _ in regions]
         captions = self._captions(image.rows(images), found.words[is_caption])
-        for image, caption in zip(images.tolist(), captions, strict=True):
-            candidates[image].append(caption)
-        return [dataclasses.replace(best, candidates=tuple(rest)) for best, *rest in candidates]
+        for row, caption in zip(images.tolist(), captions, strict=True):
+            candidates[row].append(caption)
+        return [
+            dataclasses.replace(best, candidates=tuple(rest), tags=tags)
+            for (best, *rest), tags in zip(candidates, self._tags(image), strict=True)
+        ]
 
     def _captions(self, image: ImageFeatures, words: Tensor) -> list[Caption]:
         """Build captions from found words (N, T), one for each row of `image`.

@@ -7,7 +7,7 @@ from it, and refuses parts that do not fit together.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from pytorch.model.checkpoint_files import (
     write_config,
     write_json,
 )
+from pytorch.model.concept_weights import detector_of_tensors, detector_tensors
 from pytorch.model.decoders import Decoder, DecoderConfig
 from pytorch.model.encoder_weights import EncoderError
 from pytorch.model.encoders import Encoder
@@ -63,6 +64,8 @@ def save_checkpoint(directory: Path, captioner: Captioner, *, model_card: str) -
     tensors = _prefixed("decoder.", decoder)
     if encoder.weights_source != "pretrained":
         tensors |= _prefixed("encoder.", encoder)
+    if captioner.concepts is not None:
+        tensors |= detector_tensors(captioner.concepts)
     for name, tensor in tensors.items():
         if not tensor.isfinite().all():
             raise CheckpointError(
@@ -83,6 +86,7 @@ def save_checkpoint(directory: Path, captioner: Captioner, *, model_card: str) -
             **dataclasses.asdict(decoder.config),
         },
         "decoding": dataclasses.asdict(captioner.decoding),
+        "concepts": _concept_words(captioner),
     }
     with new_checkpoint(directory) as new:
         (new / WEIGHTS).write_bytes(save(tensors))
@@ -105,7 +109,7 @@ def load_captioner(directory: Path, *, device: torch.device | None = None) -> Ca
     config = verify_files(directory)
     try:
         captioner = _build(config, directory)
-        _load_weights(captioner, config["encoder"], directory / WEIGHTS)
+        _load_weights(captioner, config, directory / WEIGHTS)
     except KeyError as error:
         raise CheckpointError(
             f"The checkpoint at {directory} does not fit together: {CONFIG} lacks {error}."
@@ -121,8 +125,14 @@ def _prefixed(prefix: str, module: nn.Module) -> dict[str, Tensor]:
     return {prefix + name: tensor.contiguous() for name, tensor in module.state_dict().items()}
 
 
+def _concept_words(captioner: Captioner) -> list[str] | None:
+    if captioner.concepts is None:
+        return None
+    return [captioner.vocabulary.words[number] for number in captioner.concepts.words]
+
+
 def _build(config: Mapping[str, Any], directory: Path) -> Captioner:
-    """Build the captioner of a configuration, with random weights."""
+    """Build the captioner of a configuration, with random weights and without concepts."""
     encoder = Encoder(config["encoder"]["name"], grid_size=config["encoder"]["grid_size"])
     encoder.preprocessing = Preprocessing(**config["encoder"]["preprocessing"])
     vocabulary = Vocabulary(read_json(directory / VOCABULARY))
@@ -150,12 +160,13 @@ def _build(config: Mapping[str, Any], directory: Path) -> Captioner:
     )
 
 
-def _load_weights(captioner: Captioner, encoder_config: Mapping[str, Any], path: Path) -> None:
+def _load_weights(captioner: Captioner, config: Mapping[str, Any], path: Path) -> None:
     """Fill in the weights from a safetensors file, and published ones from their own source."""
     try:
         tensors = load_file(path)
     except SafetensorError as error:
         raise ValueError(f"{path.name} is not a safetensors file: {error}.") from error
+    encoder_config = config["encoder"]
     if encoder_config["weights"] == "pretrained":
         captioner.encoder.load_pretrained()
     else:
@@ -168,8 +179,29 @@ def _load_weights(captioner: Captioner, encoder_config: Mapping[str, Any], path:
             f"{encoder_config['weights_hash'][:12]}..., but those found here have {found[:12]}..."
         )
     _load_part(captioner.decoder, "decoder.", tensors)
+    # Checkpoints from before there were concepts do not speak of them.
+    if (concepts := config.get("concepts")) is not None:
+        captioner.concepts = detector_of_tensors(
+            _concept_numbers(concepts, captioner.vocabulary),
+            tensors,
+            channels=captioner.encoder.channels,
+        )
+    elif captioner.decoder.injection.needs_concepts:
+        raise ValueError(
+            f"the injection {captioner.decoder.config.injection} needs concepts, "
+            f"but {CONFIG} names none."
+        )
     if tensors:
         raise ValueError(f"{path.name} holds {next(iter(tensors))}, which nothing here uses.")
+
+
+def _concept_numbers(concepts: Sequence[str], vocabulary: Vocabulary) -> list[int]:
+    """Find the vocabulary numbers of concept words."""
+    numbers = {word: number for number, word in enumerate(vocabulary.words)}
+    for word in concepts:
+        if word not in numbers:
+            raise ValueError(f"the concept {word!r} is not in {VOCABULARY}.")
+    return [numbers[word] for word in concepts]
 
 
 def _load_part(module: nn.Module, prefix: str, tensors: dict[str, Tensor]) -> None:

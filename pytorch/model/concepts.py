@@ -15,8 +15,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from pytorch.model.imagenet_words import ClassWords
+
 STRONGEST = 14
 """Concepts of an image that a decoder is told of."""
+
+GENERAL_WORD = 0.45
+"""What a more general word of a class gets of the class's probability; its names get all of it."""
 
 
 class ConceptScores(NamedTuple):
@@ -86,12 +91,13 @@ class ConceptDetector(nn.Module):
         self.words = tuple(words)
         self.layer = layer
         self.classifier = classifier
-        self.register_buffer("class_words", class_words)
+        self.register_buffer("class_words", None if class_words is None else class_words.clone())
         self.register_buffer("_numbers", torch.tensor(self.words), persistent=False)
         self._check_sizes()
         self.requires_grad_(requires_grad=False)
-        for weights in self.parameters():
-            weights.copy_(weights.half())
+        for weights in (*self.parameters(), *self.buffers()):
+            if weights.is_floating_point():
+                weights.copy_(weights.half())
 
     def _check_sizes(self) -> None:
         if len(set(self.words)) != len(self.words):
@@ -149,3 +155,40 @@ class ConceptDetector(nn.Module):
         """
         scores, places = probabilities.topk(min(count, len(self.words)), dim=1)  # (B, N)
         return ConceptScores(self._numbers[places], scores)
+
+
+def class_word_scores(words: Sequence[str], classes: Sequence[ClassWords]) -> Tensor:
+    """Score how well each concept word names each class, for `ConceptDetector.class_words`.
+
+    Args:
+        words: The M concept words; the words of classes that are not among them are left out.
+        classes: The K classes.
+
+    Returns:
+        (K, M): 1 for a name of the class, `GENERAL_WORD` for a more general word, else 0.
+    """
+    places = {word: place for place, word in enumerate(words)}
+    scores = torch.zeros(len(classes), len(words))
+    for row, class_words in enumerate(classes):
+        # A word that is both counts as a name.
+        for group, score in ((class_words.general, GENERAL_WORD), (class_words.names, 1.0)):
+            scores[row, [places[word] for word in group if word in places]] = score
+    return scores
+
+
+def standardized(layer: nn.Linear, mean: Tensor, deviation: Tensor) -> nn.Linear:
+    """Fold the standardisation of a layer's inputs into its weights.
+
+    Args:
+        layer: Learned on (x - mean) / deviation.
+        mean: Of each channel, (C,).
+        deviation: Standard deviation of each channel, (C,), above 0.
+
+    Returns:
+        The layer that gives the same for x itself.
+    """
+    folded = nn.Linear(layer.in_features, layer.out_features)
+    with torch.no_grad():
+        folded.weight.copy_(layer.weight / deviation)
+        folded.bias.copy_(layer.bias - folded.weight @ mean)
+    return folded

@@ -2,7 +2,10 @@ import dataclasses
 import math
 
 import pytest
+import torch
 
+from pytorch.model.captioner import TAG_THRESHOLD
+from pytorch.model.concepts import ConceptDetector
 from pytorch.model.injections import INJECTIONS
 from pytorch.model.search import DecodingConfig
 from tests.photographs import photographs
@@ -73,6 +76,37 @@ def test_each_word_knows_its_part_of_the_sentence():
     caption = tiny_captioner().caption(photographs())[0]
     assert len(caption.sentence_parts) == len(caption.words)
     assert "".join(caption.sentence_parts) == caption.sentence
+
+
+def test_tags_are_the_strongest_concepts_above_the_threshold():
+    captioner = tiny_captioner("semantic-attention")
+    regions = captioner.encode(photographs())
+    scores = captioner.concepts(regions)
+    captions = captioner.caption_regions(regions)
+    assert [caption.tags for caption in captions] == captioner.tags(regions)
+    assert any(caption.tags for caption in captions)
+    for row, caption in zip(scores.tolist(), captions, strict=True):
+        expected = sorted((score for score in row if score > TAG_THRESHOLD), reverse=True)
+        assert [tag.score for tag in caption.tags] == expected
+        numbers = [captioner.vocabulary.words.index(tag.word) for tag in caption.tags]
+        assert [row[captioner.concepts.words.index(number)] for number in numbers] == expected
+
+
+def test_no_more_than_eight_tags_are_given():
+    captioner = tiny_captioner()
+    layer = torch.nn.Linear(captioner.encoder.channels, 12)
+    torch.nn.init.constant_(layer.bias, 50)
+    captioner.concepts = ConceptDetector(range(4, 16), layer=layer)
+    assert [len(caption.tags) for caption in captioner.caption(photographs())] == [8] * len(
+        photographs()
+    )
+
+
+def test_without_concepts_there_are_no_tags():
+    captioner = tiny_captioner()
+    regions = captioner.encode(photographs())
+    assert captioner.tags(regions) == [()] * len(photographs())
+    assert captioner.image_features(regions).concepts is None
 
 
 def test_no_images_give_no_captions():

@@ -6,6 +6,7 @@ from safetensors.torch import load_file, save_file
 
 from pytorch.model.checkpoint import load_captioner, save_checkpoint
 from pytorch.model.checkpoint_files import CheckpointError, write_config
+from pytorch.model.concepts import ConceptDetector
 from pytorch.model.encoders import Encoder
 from pytorch.model.injections import INJECTIONS
 from tests.photographs import photographs
@@ -31,6 +32,50 @@ def test_a_loaded_captioner_gives_the_captions_of_the_saved_one(tmp_path, inject
     assert loaded.metrics == captioner.metrics
     assert loaded.decoding == captioner.decoding
     assert loaded.caption(photographs()) == captioner.caption(photographs())
+
+
+def test_concepts_are_loaded_as_they_were_saved(tmp_path):
+    captioner = tiny_captioner("semantic-attention")
+    save_checkpoint(tmp_path / "saved", captioner, model_card="")
+    loaded = load_captioner(tmp_path / "saved").concepts
+    regions = captioner.encode(photographs())
+    assert loaded.words == captioner.concepts.words
+    assert torch.equal(loaded(regions), captioner.concepts(regions))
+    assert not any(weight.requires_grad for weight in loaded.parameters())
+
+
+def test_concepts_without_a_classifier_are_loaded_as_they_were_saved(tmp_path):
+    captioner = tiny_captioner("every-step")
+    layer = torch.nn.Linear(captioner.encoder.channels, 2)
+    captioner.concepts = ConceptDetector((9, 5), layer=layer)
+    save_checkpoint(tmp_path / "saved", captioner, model_card="")
+    loaded = load_captioner(tmp_path / "saved").concepts
+    assert loaded.classifier is None
+    regions = captioner.encode(photographs())
+    assert torch.equal(loaded(regions), captioner.concepts(regions))
+
+
+def test_a_checkpoint_from_before_there_were_concepts_is_loaded(tmp_path):
+    directory = save_tiny_checkpoint(tmp_path / "saved")
+    rewrite(directory, lambda config: config.pop("concepts"))
+    assert load_captioner(directory).concepts is None
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: c.pop("concepts"), "holds concepts|needs concepts, but config.json names none"),
+        (lambda c: c["concepts"].append("snow"), "score 6 concepts, the configuration names 7"),
+        (lambda c: c["concepts"].__setitem__(0, "xyz"), "'xyz' is not in vocabulary.json"),
+        (lambda c: c["concepts"].__setitem__(0, c["concepts"][1]), "named twice"),
+        (lambda c: c.update(concepts=3), "not iterable"),
+    ],
+)
+def test_concepts_that_do_not_fit_are_refused(tmp_path, change, message):
+    directory = save_tiny_checkpoint(tmp_path / "saved", "semantic-attention")
+    rewrite(directory, change)
+    with pytest.raises(CheckpointError, match=message):
+        load_captioner(directory)
 
 
 def test_a_captioner_has_the_hash_of_its_checkpoint(tmp_path):

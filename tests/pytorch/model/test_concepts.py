@@ -4,7 +4,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from pytorch.model.concepts import ConceptDetector
+from pytorch.model.concepts import (
+    GENERAL_WORD,
+    ConceptDetector,
+    class_word_scores,
+    standardized,
+)
+from pytorch.model.imagenet_words import ClassWords, imagenet_words
 from tests.tiny import tiny_detector
 
 seeds = st.integers(0, 1000)
@@ -78,6 +84,35 @@ def test_its_weights_survive_half_precision():
 def test_parts_that_do_not_fit_are_refused(parts, message):
     with pytest.raises(ValueError, match=message):
         ConceptDetector((4, 5), **{"layer": nn.Linear(6, 2), **parts})
+
+
+def test_a_class_gives_its_names_more_than_its_general_words():
+    classes = (
+        ClassWords("n1", ("cat", "tabby"), ("animal",)),
+        ClassWords("n2", ("animal",), ("animal", "thing")),
+        ClassWords("n3", ("crab",), ()),
+    )
+    scores = class_word_scores(["animal", "tabby", "dog", "cat"], classes)
+    expected = [[GENERAL_WORD, 1, 0, 1], [1, 0, 0, 0], [0, 0, 0, 0]]
+    torch.testing.assert_close(scores, torch.tensor(expected))
+
+
+def test_every_class_has_a_name_among_the_words_of_all_classes():
+    classes = imagenet_words()
+    words = sorted({word for each in classes for word in (*each.names, *each.general)})
+    scores = class_word_scores(words, classes)
+    assert scores.shape == (1000, len(words))
+    assert (scores.amax(dim=1) == 1).all()
+
+
+@settings(deadline=None)
+@given(seed=seeds)
+def test_standardisation_folds_into_the_weights(seed):
+    torch.manual_seed(seed)
+    layer, x = nn.Linear(6, 4), torch.randn(3, 6) * 5 + 2
+    mean, deviation = torch.randn(6), torch.rand(6) + 0.1
+    folded = standardized(layer, mean, deviation)
+    torch.testing.assert_close(folded(x), layer((x - mean) / deviation), rtol=1e-4, atol=1e-4)
 
 
 def test_a_word_that_is_named_twice_is_refused():
