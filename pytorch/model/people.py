@@ -77,10 +77,29 @@ NEUTRAL_OF = {
     "dancer": "ballerina",
 }
 
+# What captions say of gender and age: the words in the singular, and pronouns as they stand.
+MALE_WORDS = """
+    man gentleman guy dude fellow lad boy schoolboy father dad daddy grandfather grandpa son
+    grandson brother husband uncle boyfriend groom groomsman workman fireman policeman fisherman
+    salesman businessman cameraman male
+"""
+FEMALE_WORDS = """
+    woman lady gal girl schoolgirl mother mom mum mommy grandmother grandma daughter granddaughter
+    sister wife aunt girlfriend bride bridesmaid policewoman saleswoman businesswoman waitress
+    actress ballerina cowgirl nun female
+"""
+CHILD_WORDS = """
+    boy girl child kid baby toddler infant preteen schoolboy schoolgirl schoolchild
+"""
+ADULT_WORDS = """
+    man woman lady gentleman guy adult businessman businesswoman workman fireman policeman
+    policewoman fisherman salesman saleswoman mother father mom dad grandmother grandfather
+"""
+
 
 def _people() -> frozenset[str]:
-    singular = " ".join([EVERYDAY, RELATIVES, SPORTS, WORK, ARTS, CROWDS]).split()
-    return frozenset([*singular, *map(plural, singular), *AS_THEY_STAND.split()])
+    singular = " ".join([EVERYDAY, RELATIVES, SPORTS, WORK, ARTS, CROWDS])
+    return _with_plurals(singular, *AS_THEY_STAND.split())
 
 
 def _neutral() -> Mapping[str, str]:
@@ -89,6 +108,15 @@ def _neutral() -> Mapping[str, str]:
     return MappingProxyType(singular | plurals)
 
 
+def _with_plurals(singular: str, *as_they_stand: str) -> frozenset[str]:
+    words = singular.split()
+    return frozenset([*words, *map(plural, words), *as_they_stand])
+
+
+MALE = _with_plurals(MALE_WORDS, "he", "him", "his", "himself")
+FEMALE = _with_plurals(FEMALE_WORDS, "she", "her", "hers", "herself")
+CHILDREN = _with_plurals(CHILD_WORDS)
+ADULTS = _with_plurals(ADULT_WORDS)
 PEOPLE = _people()
 # `child` has a neutral word itself: the age may be wrong where the gender is not said.
 NEUTRAL = _neutral()

@@ -16,15 +16,22 @@ from captioning.management.commands._datasets import add_dataset_options, chosen
 from captioning.management.commands._outputs import check_outputs
 from pytorch.data.datasets import DatasetError
 from pytorch.evaluation.gallery import draw_gallery
+from pytorch.evaluation.naming import (
+    NamedPictures,
+    name_pictures,
+    naming_report,
+    read_named_pictures,
+)
 from pytorch.evaluation.results import (
     ResultsError,
     image_ids,
     write_references,
     write_results,
 )
-from pytorch.evaluation.score_report import ScoreReport, metrics_file, score_report
+from pytorch.evaluation.score_report import metrics_file, score_report
 from pytorch.evaluation.split_captions import SplitCaptions, caption_split, read_split_captions
 from pytorch.files.atomic import write_file
+from pytorch.model.captioner import Captioner
 from pytorch.model.checkpoint import load_captioner
 from pytorch.model.checkpoint_files import CheckpointError
 from pytorch.model.options import options_of
@@ -43,9 +50,11 @@ class Command(BaseCommand):
     """Caption every image of a split by beam search, or read its captions, and score them."""
 
     help = (
-        "Caption every image of a split and print BLEU-1..4, METEOR, ROUGE-L, CIDEr-D and SPICE. "
-        "Or score the captions that another system wrote to a file. METEOR and SPICE are printed "
-        "only where their Java programs can run."
+        "Caption every image of a split and print BLEU-1..4, METEOR, ROUGE-L, CIDEr-D and SPICE, "
+        "and how many captions have faults. Or score the captions that another system wrote to a "
+        "file. METEOR and SPICE are printed only where their Java programs can run. With --names, "
+        "print how many pictures of one thing the captions name, and how many captions invent "
+        "people; then splits are scored only if --dataset or --data-root is given."
     )
     requires_system_checks: list[str] = []
 
@@ -62,6 +71,14 @@ class Command(BaseCommand):
             help="score the captions in this file, in the COCO results format, without a model",
         )
         add_dataset_options(parser)
+        parser.set_defaults(dataset=None)  # to know whether one is given
+        parser.add_argument(
+            "--names",
+            type=Path,
+            metavar="FILE",
+            help="JSON file of pictures and the words that name what they show; the pictures are "
+            "in the folder or zip file of the same name beside it",
+        )
         parser.add_argument("--split", default="dev", help="default: %(default)s")
         for option in DECODING:
             parser.add_argument(option.flag, type=option.kind, help="default: the checkpoint's")
@@ -76,12 +93,12 @@ class Command(BaseCommand):
         """
         _check(options)
         try:
-            captioned = _captions(options)
-            _write_captions(captioned, options)
-            report = score_report(captioned.captions, captioned.examples)
-            for line in report.lines():
-                self.stdout.write(line)
-            _write_scores(captioned, report, options)
+            pictures = read_named_pictures(options["names"]) if options["names"] else None
+            metrics = self._scored(options) if _scores_a_split(options) else {}
+            if pictures:
+                metrics |= self._named(pictures, options)
+            if options["output"]:
+                write_file(options["output"], json.dumps(metrics, indent=2) + "\n")
         except DatasetError as error:
             raise CommandError(str(error), returncode=2) from error
         except (CheckpointError, ResultsError, ValueError) as error:
@@ -89,12 +106,48 @@ class Command(BaseCommand):
         except OSError as error:
             raise CommandError(f"Reading or writing a file failed: {error}") from error
 
+    def _scored(self, options: dict[str, Any]) -> dict[str, Any]:
+        """Print the scores of a split, write the files about it, and return what was measured."""
+        captioned = _captions(options)
+        _write_captions(captioned, options)
+        report = score_report(captioned.captions, captioned.examples)
+        for line in report.lines():
+            self.stdout.write(line)
+        if options["gallery"]:
+            write_file(options["gallery"], draw_gallery(captioned, report))
+        return metrics_file(captioned, report)
+
+    def _named(self, pictures: NamedPictures, options: dict[str, Any]) -> dict[str, Any]:
+        """Print how pictures of one thing are named, and return what was measured."""
+        captioner = _captioner(options)
+        decoding = _decoding(captioner, options)
+        naming = name_pictures(
+            captioner, pictures, _cache_dir(), decoding=decoding, progress=sys.stderr.isatty()
+        )
+        for line in naming.lines():
+            self.stdout.write(line)
+        return {
+            "checkpoint": captioner.name,
+            "decoding": dataclasses.asdict(decoding),
+            "naming": naming_report(pictures, naming),
+        }
+
+
+def _scores_a_split(options: dict[str, Any]) -> bool:
+    return not options["names"] or bool(options["dataset"] or options["data_root"])
+
 
 def _check(options: dict[str, Any]) -> None:
     """Refuse what would otherwise fail only after minutes of work."""
     for option in DECODING:
         if options["score_results"] and options[option.name] is not None:
             raise CommandError(f"{option.flag} is for a checkpoint; --score-results uses no model.")
+    if options["score_results"] and options["names"]:
+        raise CommandError("--names is for a checkpoint; --score-results uses no model.")
+    for name in OUTPUTS:
+        if name != "output" and options[name] and not _scores_a_split(options):
+            flag = f"--{name.replace('_', '-')}"
+            raise CommandError(f"{flag} is for a split: with --names, give --dataset as well.")
     check_outputs(options, *OUTPUTS)
 
 
@@ -102,20 +155,34 @@ def _captions(options: dict[str, Any]) -> SplitCaptions:
     """Generate or read the captions that the options ask for."""
     split, results = options["split"], options["score_results"]
     needs_images = not results or options["gallery"] is not None
-    dataset = chosen_dataset(options, splits=[split], images=needs_images)
+    chosen = {**options, "dataset": options["dataset"] or "flickr8k"}
+    dataset = chosen_dataset(chosen, splits=[split], images=needs_images)
     if results:
         return read_split_captions(results, dataset, split)
-    captioner = load_captioner(options["checkpoint"] or settings.CAPTIONER_CHECKPOINT)
-    values = {option.name: options[option.name] for option in DECODING}
-    given = {name: value for name, value in values.items() if value is not None}
+    captioner = _captioner(options)
     return caption_split(
         captioner,
         dataset,
         split,
-        settings.BASE_DIR / "cache" / "features",
-        decoding=dataclasses.replace(captioner.decoding, **given),
+        _cache_dir(),
+        decoding=_decoding(captioner, options),
         progress=sys.stderr.isatty(),
     )
+
+
+def _captioner(options: dict[str, Any]) -> Captioner:
+    return load_captioner(options["checkpoint"] or settings.CAPTIONER_CHECKPOINT)
+
+
+def _decoding(captioner: Captioner, options: dict[str, Any]) -> DecodingConfig:
+    """The captioner's search settings, replaced by those that the options give."""
+    values = {option.name: options[option.name] for option in DECODING}
+    given = {name: value for name, value in values.items() if value is not None}
+    return dataclasses.replace(captioner.decoding, **given)
+
+
+def _cache_dir() -> Path:
+    return Path(settings.BASE_DIR, "cache", "features")
 
 
 def _write_captions(captioned: SplitCaptions, options: dict[str, Any]) -> None:
@@ -125,12 +192,3 @@ def _write_captions(captioned: SplitCaptions, options: dict[str, Any]) -> None:
         write_results(options["results_json"], ids, captioned.by_image)
     if options["references_json"]:
         write_references(options["references_json"], ids, captioned.examples)
-
-
-def _write_scores(captioned: SplitCaptions, report: ScoreReport, options: dict[str, Any]) -> None:
-    """Write the files of scores that the options ask for."""
-    if options["output"]:
-        metrics = metrics_file(captioned, report)
-        write_file(options["output"], json.dumps(metrics, indent=2) + "\n")
-    if options["gallery"]:
-        write_file(options["gallery"], draw_gallery(captioned, report))

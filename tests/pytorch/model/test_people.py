@@ -1,6 +1,16 @@
 import pytest
 
-from pytorch.model.people import AS_THEY_STAND, NEUTRAL, OF_ANYTHING, PEOPLE, says_people
+from pytorch.model.people import (
+    ADULTS,
+    AS_THEY_STAND,
+    CHILDREN,
+    FEMALE,
+    MALE,
+    NEUTRAL,
+    OF_ANYTHING,
+    PEOPLE,
+    says_people,
+)
 from pytorch.model.tokenization import tokenize
 
 
@@ -71,3 +81,14 @@ def test_neutral_words_end_at_the_word_person():
         ends.add(word)
     assert {"man", "child", "boys"}.isdisjoint(ends)
     assert {"person", "people"} <= ends
+
+
+def test_words_of_a_gender_or_an_age_are_of_one_alone_and_of_people():
+    assert MALE.isdisjoint(FEMALE)
+    assert CHILDREN.isdisjoint(ADULTS)
+    pronouns = {"he", "him", "his", "himself", "she", "her", "hers", "herself"}
+    assert (MALE | FEMALE | CHILDREN | ADULTS) - pronouns <= PEOPLE
+
+
+def test_a_neutral_word_says_no_gender():
+    assert (MALE | FEMALE).isdisjoint(NEUTRAL.values())

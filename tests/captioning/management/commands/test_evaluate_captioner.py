@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 from django.core.management import CommandError, call_command
+from PIL import Image
 
 from pytorch.data.datasets import load_dataset
 from pytorch.evaluation.metrics import score_captions
@@ -48,7 +49,8 @@ def test_the_scores_are_those_of_the_captions_the_checkpoint_gives(base_dir, tin
     assert metrics["split"] == "dev"
     assert metrics["images"] == 4
     assert metrics["decoding"]["beam_size"] == 3
-    lines = printed.splitlines()
+    lines, faults = printed.splitlines()[:9], printed.splitlines()[9:]
+    assert faults == [f"{name:19}  {count} captions" for name, count in metrics["faults"].items()]
     assert [lines.pop(4), lines.pop()] == [
         f"{name:19}  {metrics['metric_notes'][name]}" for name in ("METEOR", "SPICE")
     ]
@@ -92,6 +94,9 @@ def test_search_options_replace_those_of_the_checkpoint(base_dir, tiny_checkpoin
         (["--score-results", "x.json", "--checkpoint", "x"], "not allowed with argument", 1),
         (["--results-json", "nowhere/x.json"], "--results-json nowhere/x.json cannot be", 1),
         (["--gallery", "."], "--gallery . cannot be written", 1),
+        (["--names", "nowhere.json"], "nowhere.json cannot be read", 2),
+        (["--names", "x.json", "--score-results", "x.json"], "--names is for a checkpoint", 1),
+        (["--names", "x.json", "--gallery", "x.html"], "give --dataset as well", 1),
     ],
 )
 def test_errors_are_sentences(base_dir, arguments, message, returncode):
@@ -220,3 +225,39 @@ def test_a_gallery_needs_the_images(base_dir):
     scores = json.loads((base_dir / "scores.json").read_text())
     assert scores["images"] == 3
     assert scores["skipped_images"] == {"dev-red-0.jpg": "missing"}
+
+
+@pytest.fixture
+def names(base_dir):
+    """A names file, with two pictures in the folder beside it."""
+    pictures = base_dir / "animals"
+    pictures.mkdir()
+    for name in ("cat.png", "dog.png"):
+        Image.new("RGB", (20, 20), "red").save(pictures / name)
+    path = base_dir / "animals.json"
+    path.write_text(json.dumps({"cat.png": ["cat", "tabby cat"], "dog.png": ["dog"]}))
+    return path
+
+
+def test_naming_alone_needs_no_data_set(base_dir, names, tiny_checkpoint):
+    printed = evaluate("--names", names, "--beam-size", 1, "--output", base_dir / "scores.json")
+    metrics = json.loads((base_dir / "scores.json").read_text())
+    naming = metrics["naming"]
+    assert printed == f"named   {naming['named']:.4f}\npeople  {naming['people']:.4f}\n"
+    assert naming["names"] == "animals.json"
+    assert naming["images"] == 2
+    images = [Image.open(base_dir / "animals" / name) for name in ("cat.png", "dog.png")]
+    decoding = DecodingConfig(beam_size=1, max_words=6)
+    captions = load_captioner(tiny_checkpoint).caption(images, decoding=decoding)
+    assert list(naming["captions"].values()) == [caption.text for caption in captions]
+    assert metrics["decoding"]["beam_size"] == 1
+    assert "scores" not in metrics
+
+
+def test_naming_follows_the_scores_of_a_data_set_that_is_given(base_dir, names):
+    root = write_colours(base_dir / "colours")
+    output = base_dir / "scores.json"
+    scored = evaluate("--data-root", root)
+    both = evaluate("--data-root", root, "--names", names, "--output", output)
+    assert both == scored + evaluate("--names", names)
+    assert {"scores", "faults", "naming"} <= set(json.loads(output.read_text()))
