@@ -78,6 +78,7 @@ class ConceptDetector(nn.Module):
     """
 
     class_words: Tensor | None
+    _numbers: Tensor
 
     def __init__(
         self,
@@ -108,7 +109,7 @@ class ConceptDetector(nn.Module):
                 f"but the layer scores {self.layer.out_features}."
             )
         if self.classifier is None or self.class_words is None:
-            if self.classifier is not self.class_words:
+            if self.classifier is not None or self.class_words is not None:
                 raise ValueError("A classifier needs class_words, and class_words a classifier.")
             return
         if self.classifier.in_features != self.layer.in_features:
