@@ -13,6 +13,7 @@ from pytorch.data.shapes import load_shapes
 from pytorch.model.captioner import Captioner
 from pytorch.model.checkpoint import save_checkpoint
 from pytorch.model.concepts import ConceptDetector, ConceptScores, ImageFeatures
+from pytorch.model.confidence import ConfidenceModel, Familiarity, evidence_of
 from pytorch.model.decoders import Decoder, DecoderConfig
 from pytorch.model.encoders import Encoder
 from pytorch.model.injections import INJECTIONS
@@ -91,6 +92,18 @@ def tiny_detector(seed: int = 1, *, channels: int = 6) -> ConceptDetector:
     return ConceptDetector(
         range(4, 10), layer=layer, classifier=classifier, class_words=class_words
     )
+
+
+def tiny_confidence(
+    detector: ConceptDetector | None = None, *, seed: int = 1, channels: int = 6
+) -> ConfidenceModel:
+    """Build a model of confidence with random weights and three random prototypes."""
+    confidence = ConfidenceModel(evidence_of(detector), Familiarity(channels, prototypes=3))
+    generator = torch.Generator().manual_seed(seed)
+    for name, values in confidence.named_buffers():
+        if not name.endswith("deviation"):
+            values.uniform_(-1, 1, generator=generator)
+    return confidence
 
 
 def random_encoder(name: str, *, grid_size: int = 2, images: torch.Tensor | None = None) -> Encoder:

@@ -17,6 +17,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from pytorch.model.concepts import ConceptDetector, ImageFeatures
+from pytorch.model.confidence import ConfidenceModel
 from pytorch.model.decoders import Decoder
 from pytorch.model.encoders import Encoder
 from pytorch.model.search import DecodingConfig, SearchResult, caption_log_probabilities, search
@@ -111,6 +112,7 @@ class Captioner(nn.Module):
         vocabulary: The decoder's words.
         decoding: How captions are generated unless a call says otherwise.
         concepts: Finds words for what is in images; None where nothing does.
+        confidence: Judges captions; None where nothing does.
         name: The name of its checkpoint.
         metrics: What its checkpoint says about its scores and training; empty if unknown.
         config_hash: SHA-256 of its checkpoint's configuration, which holds the hashes of the
@@ -126,6 +128,7 @@ class Captioner(nn.Module):
         vocabulary: Vocabulary,
         decoding: DecodingConfig,
         concepts: ConceptDetector | None = None,
+        confidence: ConfidenceModel | None = None,
         name: str = "untitled",
         metrics: Mapping[str, Any] | None = None,
         config_hash: str = "",
@@ -136,6 +139,7 @@ class Captioner(nn.Module):
         self.vocabulary = vocabulary
         self.decoding = decoding
         self.concepts = concepts
+        self.confidence = confidence
         self.name = name
         self.metrics = dict(metrics or {})
         self.config_hash = config_hash
@@ -212,10 +216,38 @@ class Captioner(nn.Module):
         captions = self._captions(image.rows(images), found.words[is_caption])
         for row, caption in zip(images.tolist(), captions, strict=True):
             candidates[row].append(caption)
+        confidences = self.confidences(regions, found.words[:, 0])
         return [
-            dataclasses.replace(best, candidates=tuple(rest), tags=tags)
-            for (best, *rest), tags in zip(candidates, self._tags(image), strict=True)
+            dataclasses.replace(best, candidates=tuple(rest), tags=tags, confidence=confidence)
+            for (best, *rest), tags, confidence in zip(
+                candidates, self._tags(image), confidences, strict=True
+            )
         ]
+
+    @torch.inference_mode()
+    def confidences(self, regions: Tensor, words: Tensor) -> list[float] | list[None]:
+        """Judge one caption of each image: how probable is it that the caption is good?
+
+        Args:
+            regions: Region features, (B, R, C).
+            words: The captions, (B, T), as in `SearchResult`.
+        """
+        if self.confidence is None:
+            return [None] * len(words)
+        confidences: list[float] = self.confidence(self.evidence(regions, words)).tolist()
+        return confidences
+
+    @torch.inference_mode()
+    def evidence(self, regions: Tensor, words: Tensor) -> Tensor:
+        """Gather the evidence (B, E) that `confidence` reads, of captions as for `confidences`.
+
+        Raises:
+            ValueError: There is no `confidence`.
+        """
+        if self.confidence is None:
+            raise ValueError("This captioner has no model of confidence to gather evidence for.")
+        steps, _ = caption_log_probabilities(self.decoder, self.image_features(regions), words)
+        return self.confidence.evidence(regions, words, steps, self.concepts)
 
     def _captions(self, image: ImageFeatures, words: Tensor) -> list[Caption]:
         """Build captions from found words (N, T), one for each row of `image`.

@@ -32,6 +32,7 @@ from pytorch.model.checkpoint_files import (
     write_json,
 )
 from pytorch.model.concept_weights import detector_of_tensors, detector_tensors
+from pytorch.model.confidence import ConfidenceModel, Familiarity
 from pytorch.model.decoders import Decoder, DecoderConfig
 from pytorch.model.encoder_weights import EncoderError
 from pytorch.model.encoders import Encoder
@@ -66,6 +67,8 @@ def save_checkpoint(directory: Path, captioner: Captioner, *, model_card: str) -
         tensors |= _prefixed("encoder.", encoder)
     if captioner.concepts is not None:
         tensors |= detector_tensors(captioner.concepts)
+    if captioner.confidence is not None:
+        tensors |= _prefixed("confidence.", captioner.confidence)
     for name, tensor in tensors.items():
         if not tensor.isfinite().all():
             raise CheckpointError(
@@ -87,6 +90,7 @@ def save_checkpoint(directory: Path, captioner: Captioner, *, model_card: str) -
         },
         "decoding": dataclasses.asdict(captioner.decoding),
         "concepts": _concept_words(captioner),
+        "confidence": _confidence_config(captioner.confidence),
     }
     with new_checkpoint(directory) as new:
         (new / WEIGHTS).write_bytes(save(tensors))
@@ -129,6 +133,15 @@ def _concept_words(captioner: Captioner) -> list[str] | None:
     if captioner.concepts is None:
         return None
     return [captioner.vocabulary.words[number] for number in captioner.concepts.words]
+
+
+def _confidence_config(confidence: ConfidenceModel | None) -> dict[str, Any] | None:
+    if confidence is None:
+        return None
+    return {
+        "evidence": list(confidence.names),
+        "prototypes": len(confidence.familiarity.prototypes),
+    }
 
 
 def _build(config: Mapping[str, Any], directory: Path) -> Captioner:
@@ -191,6 +204,10 @@ def _load_weights(captioner: Captioner, config: Mapping[str, Any], path: Path) -
             f"the injection {captioner.decoder.config.injection} needs concepts, "
             f"but {CONFIG} names none."
         )
+    if (confidence := config.get("confidence")) is not None:
+        familiarity = Familiarity(captioner.encoder.channels, confidence["prototypes"])
+        captioner.confidence = ConfidenceModel(confidence["evidence"], familiarity)
+        _load_part(captioner.confidence, "confidence.", tensors)
     if tensors:
         raise ValueError(f"{path.name} holds {next(iter(tensors))}, which nothing here uses.")
 

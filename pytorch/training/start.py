@@ -63,6 +63,7 @@ def captioner_to_train_further(
     """
     captioner = load_captioner(checkpoint, device=device)
     captioner.decoding = config.decoding
+    captioner.confidence = None  # it judges the captions of the model that it was fitted to
     check_recipes(captioner.metrics, checkpoint)
     return captioner
 

@@ -10,7 +10,7 @@ from pytorch.model.concepts import ConceptDetector
 from pytorch.model.encoders import Encoder
 from pytorch.model.injections import INJECTIONS
 from tests.photographs import photographs
-from tests.tiny import save_tiny_checkpoint, tiny_captioner
+from tests.tiny import save_tiny_checkpoint, tiny_captioner, tiny_confidence
 
 pytestmark = pytest.mark.slow
 
@@ -59,6 +59,42 @@ def test_a_checkpoint_from_before_there_were_concepts_is_loaded(tmp_path):
     directory = save_tiny_checkpoint(tmp_path / "saved")
     rewrite(directory, lambda config: config.pop("concepts"))
     assert load_captioner(directory).concepts is None
+
+
+def test_confidence_is_loaded_as_it_was_saved(tmp_path):
+    captioner = tiny_captioner("semantic-attention")
+    channels = captioner.encoder.channels
+    captioner.confidence = tiny_confidence(captioner.concepts, channels=channels)
+    save_checkpoint(tmp_path / "saved", captioner, model_card="")
+    loaded = load_captioner(tmp_path / "saved").confidence
+    assert loaded.names == captioner.confidence.names
+    for name, values in captioner.confidence.named_buffers():
+        assert torch.equal(loaded.get_buffer(name), values)
+
+
+def test_a_checkpoint_from_before_there_was_confidence_is_loaded(tmp_path):
+    directory = save_tiny_checkpoint(tmp_path / "saved")
+    rewrite(directory, lambda config: config.pop("confidence"))
+    assert load_captioner(directory).confidence is None
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: c.pop("confidence"), "holds confidence"),
+        (lambda c: c["confidence"].update(prototypes=2), "prototypes has the shape"),
+        (lambda c: c["confidence"].update(evidence=["mood"]), "no evidence 'mood'"),
+        (lambda c: c["confidence"].pop("evidence"), "lacks 'evidence'"),
+    ],
+)
+def test_confidence_that_does_not_fit_is_refused(tmp_path, change, message):
+    captioner = tiny_captioner()
+    captioner.confidence = tiny_confidence(channels=captioner.encoder.channels)
+    directory = tmp_path / "saved"
+    save_checkpoint(directory, captioner, model_card="")
+    rewrite(directory, change)
+    with pytest.raises(CheckpointError, match=message):
+        load_captioner(directory)
 
 
 @pytest.mark.parametrize(
