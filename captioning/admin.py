@@ -51,6 +51,8 @@ class PictureAdmin(admin.ModelAdmin):
     readonly_fields = (
         "shown_image",
         "sentence",
+        "confidence",
+        "tags",
         "corrected",
         "owner",
         "name",

@@ -20,11 +20,15 @@ def caption_data(caption: Caption) -> dict[str, Any]:
 
     Returns:
         `sentence`, `text`, `probability` and `log_probability` of the caption; `candidates` with
-        the same keys each; and `words`. A word has its `text`, its `part` of the sentence (such as
-        `" dog"`; joined, the parts are the sentence), `probability`, `runners_up`, and `attention`:
-        weights as rows of the region grid from top to bottom, or None.
+        the same keys each; `confidence`, which may be None; `tags`, each with `word` and `score`;
+        and `words`. A word has its `text`, its `part` of the sentence (such as `" dog"`; joined,
+        the parts are the sentence), `probability`, `runners_up`, and `attention`: weights as rows
+        of the region grid from top to bottom, or None. Captions that were stored before there were
+        tags have neither `tags` nor `confidence`.
     """
     return _sentence_data(caption) | {
+        "confidence": caption.confidence,
+        "tags": [{"word": tag.word, "score": tag.score} for tag in caption.tags],
         "words": [
             {
                 "text": word.text,

@@ -19,12 +19,16 @@ from pytorch.model.checkpoint_files import (
     CheckpointMissingError,
     verify_files,
 )
+from pytorch.model.people import PEOPLE
+from pytorch.model.plurals import plural
 
 if TYPE_CHECKING:
     from pytorch.model.captioner import Caption, Captioner
     from pytorch.model.search import DecodingConfig
 
 __all__ = [
+    "MOSTLY_GUESSING_BELOW",
+    "PEOPLE",
     "Caption",
     "CheckpointError",
     "CheckpointMissingError",
@@ -35,11 +39,15 @@ __all__ = [
     "caption_settings",
     "decoding",
     "get_captioner",
+    "plural",
     "read_model_card",
     "served_model",
     "start",
     "verify_checkpoint",
 ]
+
+MOSTLY_GUESSING_BELOW = 0.3
+"""The confidence below which a caption is to be read as a guess."""
 
 _loading = threading.Lock()
 # One photograph already keeps all cores busy. A second one at the same time would slow down the

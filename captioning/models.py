@@ -61,7 +61,8 @@ class Checkpoint(models.Model):
 class Picture(models.Model):
     """A picture in an owner's library.
 
-    `sentence` is the caption that was asked for last, `correction` a person's own words, if any.
+    `sentence` is the caption that was asked for last, with its `confidence` and its `tags`;
+    `correction` is a person's own words, if any.
     """
 
     owner = models.ForeignKey(Owner, on_delete=models.CASCADE, related_name="pictures")
@@ -80,6 +81,9 @@ class Picture(models.Model):
     created = models.DateTimeField(auto_now_add=True)
 
     sentence = models.TextField()
+    confidence = models.FloatField(null=True, blank=True)
+    tags = models.TextField(blank=True, default="")
+    """Words with a space between them, the most probable first; see `captioning.tags`."""
     correction = models.TextField(blank=True)
     corrected = models.DateTimeField(null=True, blank=True)
     description = models.GeneratedField(
@@ -88,6 +92,15 @@ class Picture(models.Model):
         db_persist=True,
     )
     """The correction if there is one, else the sentence. Search, exports and sharing use it."""
+    keywords = models.GeneratedField(
+        expression=models.Case(
+            models.When(correction="", then="tags"), default=models.Value("", models.TextField())
+        ),
+        output_field=models.TextField(),
+        db_persist=True,
+    )
+    """The tags, unless there is a correction: what it corrects may be among them. Search and files
+    use them."""
 
     share_token = models.CharField(max_length=64, null=True, blank=True, unique=True)
     """The secret part of the shared link. Null if there is none: it is unique."""

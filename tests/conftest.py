@@ -1,5 +1,6 @@
 """What several tests need."""
 
+import dataclasses
 import io
 import os
 from pathlib import Path
@@ -10,6 +11,8 @@ import torch
 from django.db import connections
 from PIL import Image
 
+from captioning import engine
+from pytorch.model.captioner import Tag
 from tests.tiny import save_tiny_checkpoint
 
 
@@ -38,6 +41,24 @@ def tiny_checkpoint(tmp_path_factory) -> Path:
 @pytest.fixture
 def engine_with_tiny_checkpoint(settings, tiny_checkpoint):
     settings.CAPTIONER_CHECKPOINT = tiny_checkpoint
+
+
+@pytest.fixture
+def tagging(engine_with_tiny_checkpoint, monkeypatch):
+    """Give the tiny model's captions a confidence, and tags with scores."""
+    captioner = engine.get_captioner()
+    caption = captioner.caption
+
+    def tagging(confidence=None, **scores):
+        tags = tuple(Tag(word, score) for word, score in scores.items())
+
+        def tagged(images, **options):
+            captions = caption(images, **options)
+            return [dataclasses.replace(x, confidence=confidence, tags=tags) for x in captions]
+
+        monkeypatch.setattr(captioner, "caption", tagged)
+
+    return tagging
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@
 
 Full-text search finds a word in all its forms: "running" finds "runs". It uses the database's own
 index: an FTS5 table on SQLite, which triggers keep up to date, and an index over the rows on
-PostgreSQL. The migration `0002_search` creates both.
+PostgreSQL. The migration `0004_tags` creates both.
 """
 
 from __future__ import annotations
@@ -31,24 +31,27 @@ STOP_WORDS = frozenset(
     """.split()  # noqa: SIM905
 )
 
-# Whether a picture matches, and its description with the matches marked; each takes the words.
+# Whether a picture matches, and one of its texts with the matches marked; each takes the words.
 MATCHES = {
     "sqlite": """
         captioning_picture.id IN
         (SELECT rowid FROM captioning_search WHERE captioning_search MATCH %s)
     """,
     "postgresql": """
-        to_tsvector('english', captioning_picture.description) @@ plainto_tsquery('english', %s)
+        to_tsvector(
+            'english', captioning_picture.description || ' ' || captioning_picture.keywords
+        ) @@ plainto_tsquery('english', %s)
     """,
 }
+SEARCHED = ("description", "keywords")  # in the order of the index
 MARKED = {
     "sqlite": """
-        (SELECT highlight(captioning_search, 0, char(2), char(3)) FROM captioning_search
+        (SELECT highlight(captioning_search, {number}, char(2), char(3)) FROM captioning_search
         WHERE captioning_search MATCH %s AND rowid = captioning_picture.id)
     """,
     "postgresql": """
         ts_headline(
-            'english', captioning_picture.description, plainto_tsquery('english', %s),
+            'english', captioning_picture.{column}, plainto_tsquery('english', %s),
             'HighlightAll=true, StartSel=' || chr(2) || ', StopSel=' || chr(3)
         )
     """,
@@ -56,7 +59,7 @@ MARKED = {
 
 
 def find_pictures(pictures: QuerySet[Picture], query: str) -> QuerySet[Picture]:
-    """Find the pictures whose description contains all words of the query, in any form.
+    """Find the pictures whose description and keywords have all words of the query, in any form.
 
     There is no query syntax: anything that is not a word only separates words.
 
@@ -65,8 +68,8 @@ def find_pictures(pictures: QuerySet[Picture], query: str) -> QuerySet[Picture]:
         query: What a person typed; an empty query finds all pictures.
 
     Returns:
-        The matching pictures. Unless the query was empty, each has `marked`, its description with
-        every match between MATCH_START and MATCH_STOP.
+        The matching pictures. Unless the query was empty, each has `marked` and `marked_keywords`,
+        its description and its keywords with every match between MATCH_START and MATCH_STOP.
     """
     if not query.strip():
         return pictures
@@ -75,11 +78,16 @@ def find_pictures(pictures: QuerySet[Picture], query: str) -> QuerySet[Picture]:
         return pictures.none()
     # In FTS5's query syntax, a word in quotation marks is only a word.
     quoted = " ".join(f'"{word}"' for word in words)
-    matches, marked = (
-        RawSQL(sql[connection.vendor], [quoted], output_field=field)  # noqa: S611
-        for sql, field in ((MATCHES, BooleanField()), (MARKED, TextField()))
+    matches = RawSQL(MATCHES[connection.vendor], [quoted], output_field=BooleanField())  # noqa: S611
+    marked, marked_keywords = (
+        RawSQL(  # noqa: S611
+            MARKED[connection.vendor].format(number=number, column=column),
+            [quoted],
+            output_field=TextField(),
+        )
+        for number, column in enumerate(SEARCHED)
     )
-    return pictures.annotate(marked=marked).filter(matches)
+    return pictures.annotate(marked=marked, marked_keywords=marked_keywords).filter(matches)
 
 
 def significant_words(query: str) -> list[str]:

@@ -22,6 +22,7 @@ from captioning.library.owners import owner_of
 from captioning.library.queries import known_caption
 from captioning.models import Checkpoint, Owner, Picture
 from captioning.renditions import SHOWN_SIDE, jpeg
+from captioning.tags import tag_words
 from pytorch.files.photographs import FORMATS, Photograph
 
 THUMBNAIL_SIDE = 480
@@ -102,7 +103,9 @@ def keep_photograph(
             defaults={"data": data, "asked": timezone.now()},
         )
         picture.sentence = data["sentence"]
-        _save(picture, "sentence")
+        picture.confidence = data.get("confidence")  # captions of before have none
+        picture.tags = " ".join(tag_words(data))
+        _save(picture, "sentence", "confidence", "tags")
     return picture
 
 
@@ -189,6 +192,6 @@ def _store(owner: Owner, photograph: Photograph) -> Picture:
 
 
 def _save(picture: Picture, *fields: str) -> None:
-    """Save these fields, and reload the description that the database derives from them."""
+    """Save these fields, and reload what the database derives from them."""
     picture.save(update_fields=fields)
-    picture.refresh_from_db(fields=["description"])
+    picture.refresh_from_db(fields=["description", "keywords"])

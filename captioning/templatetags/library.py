@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from django import template
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 
 from captioning.library.queries import MATCH_START, MATCH_STOP
+from captioning.models import Picture
+from captioning.tags import unsaid
 
 register = template.Library()
 
@@ -16,3 +20,10 @@ def highlight(marked: str) -> SafeString:
     """Escape a description whose matches the database marked, with `<mark>` around each match."""
     html = escape(marked).replace(MATCH_START, "<mark>").replace(MATCH_STOP, "</mark>")
     return mark_safe(html)  # noqa: S308
+
+
+@register.filter
+def found_by(picture: Picture) -> list[str]:
+    """List the tags that a search matched and the description does not say."""
+    marked = re.findall(f"{MATCH_START}(.+?){MATCH_STOP}", picture.marked_keywords)
+    return unsaid(" ".join(marked).split(), picture.description)

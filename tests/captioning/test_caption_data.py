@@ -26,6 +26,20 @@ def test_the_sentence_comes_with_its_probability(caption):
     assert data["log_probability"] == caption.log_probability
 
 
+def test_the_confidence_and_the_tags_come_along(coffee, tagging):
+    tagging(0.8, cup=0.9, table=0.2)
+    [caption] = engine.caption_photographs([photograph_of(coffee)])
+    data = caption_data(caption)
+    assert data["confidence"] == 0.8
+    assert data["tags"] == [{"word": "cup", "score": 0.9}, {"word": "table", "score": 0.2}]
+    assert json.loads(json.dumps(data)) == data
+
+
+def test_without_concepts_there_are_neither_confidence_nor_tags(caption):
+    data = caption_data(caption)
+    assert (data["confidence"], data["tags"]) == (None, [])
+
+
 def test_every_word_comes_with_its_probability_runners_up_and_attention(caption):
     words = caption_data(caption)["words"]
     assert [word["text"] for word in words] == caption.text.split()

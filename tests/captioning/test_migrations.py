@@ -45,6 +45,8 @@ def test_renaming_the_stored_captions_loses_nothing(migrate, coffee_jpeg):
         cursor.execute("SELECT count(*) FROM captioning_caption")
         assert cursor.fetchone() == (1,)
     migrate("0003_stored_caption")
+    assert content_types() == before[1]
+    migrate("0004_tags")
     assert list(StoredCaption.objects.values()) == [stored]
     assert (triggers(), content_types()) == before
     assert [each.pk for each in find_pictures(Picture.objects.all(), "cups")] == [picture.pk]
@@ -53,3 +55,26 @@ def test_renaming_the_stored_captions_loses_nothing(migrate, coffee_jpeg):
     assert keep(picture.owner, coffee_jpeg).captions.get().pk == stored["id"]
     picture.delete()
     assert not StoredCaption.objects.exists()
+
+
+def test_pictures_of_before_have_no_tags_and_are_found(migrate, coffee_jpeg):
+    before = triggers()
+    picture = keep(visitor(), coffee_jpeg)
+    services.correct(picture, "A cup of coffee.")
+    migrate("0003_stored_caption")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT rowid FROM captioning_search WHERE captioning_search MATCH 'cups'")
+        assert cursor.fetchall() == [(picture.pk,)]
+    assert triggers() == before
+    migrate("0004_tags")
+    assert triggers() == before
+    [again] = find_pictures(Picture.objects.all(), "cups")
+    assert (again.tags, again.keywords, again.description) == ("", "", "A cup of coffee.")
+    services.correct(again, "")
+    Picture.objects.update(tags="spoon")
+    assert [each.pk for each in find_pictures(Picture.objects.all(), "spoons")] == [picture.pk]
+    again.delete()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO captioning_search(captioning_search) VALUES ('integrity-check')"
+        )

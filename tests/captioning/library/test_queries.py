@@ -71,14 +71,38 @@ def test_a_correction_is_searched_instead_of_the_caption(owner):
     assert (found("dog"), found("wolf")) == (["A dog."], [])
 
 
+def test_tags_are_searched_beside_the_description(owner):
+    without_files(owner, "A bowl on a table.", tags="banana fruit")
+    without_files(owner, "A bowl.", tags="apple fruit")
+    assert found("bananas") == ["A bowl on a table."]
+    assert found("banana table") == ["A bowl on a table."]
+    assert found("fruit") == ["A bowl.", "A bowl on a table."]
+    assert found("banana dog") == []
+
+
+def test_matches_are_marked_in_the_description_and_in_the_keywords(owner):
+    without_files(owner, "Two bananas.", tags="banana fruit")
+    [picture] = find_pictures(Picture.objects.all(), "fruit banana")
+    assert picture.marked == "Two \x02bananas\x03."
+    assert picture.marked_keywords == "\x02banana\x03 \x02fruit\x03"
+
+
+def test_a_correction_is_searched_instead_of_the_tags(owner):
+    picture = without_files(owner, "A dog.", tags="dog grass")
+    services.correct(picture, "A wolf.")
+    assert (found("dog"), found("grass"), found("wolf")) == ([], [], ["A wolf."])
+    services.correct(picture, "")
+    assert found("grass") == ["A dog."]
+
+
 def test_the_index_follows_bulk_updates(owner):
     without_files(owner, "A dog.")
-    Picture.objects.update(sentence="A cat.")
-    assert (found("dog"), found("cat")) == ([], ["A cat."])
+    Picture.objects.update(sentence="A cat.", tags="rug")
+    assert (found("dog"), found("cat"), found("rug")) == ([], ["A cat."], ["A cat."])
 
 
 def test_nothing_of_a_deleted_picture_stays_in_the_index(owner):
-    without_files(owner, "A dog.")
+    without_files(owner, "A dog.", tags="grass")
     owner.delete()
     assert found("dog") == []
     with connection.cursor() as cursor:

@@ -174,6 +174,33 @@ def test_the_slower_of_two_requests_gets_the_picture_of_the_faster(coffee_jpeg, 
     assert len(kept_files()) == 3
 
 
+def test_a_kept_picture_has_the_tags_of_its_caption(coffee_jpeg, tagging):
+    tagging(0.8, cup=0.9, saucer=0.6)
+    picture = keep(visitor(), coffee_jpeg)
+    assert picture.tags == picture.keywords == "cup saucer"
+    assert picture.confidence == picture.caption.data["confidence"] == 0.8
+    assert [tag["word"] for tag in picture.caption.data["tags"]] == ["cup", "saucer"]
+
+
+def test_another_caption_replaces_the_tags_and_the_confidence(
+    coffee_jpeg, tagging, switch_checkpoint
+):
+    tagging(0.8, cup=0.9)
+    picture = keep(visitor(), coffee_jpeg)
+    switch_checkpoint()
+    again = keep(picture.owner, coffee_jpeg)
+    assert (again.confidence, again.keywords) == (None, "")
+
+
+def test_a_corrected_picture_has_no_keywords(coffee_jpeg, tagging):
+    tagging(cup=0.9)
+    picture = keep(visitor(), coffee_jpeg)
+    services.correct(picture, "A mug.")
+    assert (picture.tags, picture.keywords) == ("cup", "")
+    services.correct(picture, "")
+    assert picture.keywords == "cup"
+
+
 def test_a_correction_stands_beside_the_caption(picture):
     services.correct(picture, "  A\x00cup\n of coffee. ")
     picture.refresh_from_db()
