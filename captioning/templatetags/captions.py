@@ -9,12 +9,16 @@ from typing import Any
 from django import template
 
 from captioning.caption_data import DOUBTFUL_BELOW
+from captioning.engine import MOSTLY_GUESSING_BELOW
+from captioning.tags import also_seen, seen
 
 LARGE_NUMBERS = {10**12: "trillion", 10**9: "billion", 10**6: "million"}
 
 FEWEST = 10**15
 
 register = template.Library()
+register.filter(also_seen)
+register.filter(seen)
 
 
 @register.filter
@@ -57,6 +61,19 @@ def is_doubtful(word: Mapping[str, Any]) -> bool:
 def doubtful_words(caption: Mapping[str, Any]) -> list[str]:
     """List the doubtful words of a caption."""
     return [word["text"] for word in caption["words"] if is_doubtful(word)]
+
+
+@register.filter
+def is_guess(caption: Mapping[str, Any]) -> bool:
+    """Tell whether the confidence in the caption is known, and so low that it is mostly a guess."""
+    confidence: float | None = caption.get("confidence")
+    return confidence is not None and confidence < MOSTLY_GUESSING_BELOW
+
+
+@register.filter
+def in_a_hundred(confidence: float) -> int:
+    """Write a confidence as a number of captions in a hundred: never none and never all."""
+    return min(max(round(100 * confidence), 1), 99)
 
 
 @register.simple_tag

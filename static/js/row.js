@@ -43,7 +43,8 @@ export function createRow(template, file, { upload, announce }) {
       if (signal.aborted) return;
       body.replaceChildren(result);
       enter("done", "");
-      announce(`${file.name}: ${body.querySelector("[data-sentence]").textContent}`);
+      const said = [...body.querySelectorAll("[data-guess], [data-sentence]")];
+      announce(`${file.name}: ${said.map((part) => part.textContent).join(": ")}`);
       const captioned = body.querySelector("[data-caption]");
       captioned.dataset.file = file.name;
       enhanceCaption(captioned);

@@ -85,6 +85,48 @@ def test_the_caption_is_the_alternative_text_and_the_title(client, coffee_jpeg):
     assert f"<title>{sentence} · Image Captioner</title>" in html
 
 
+def test_tags_and_the_confidence_stand_below_the_caption(client, coffee_jpeg, tagging):
+    tagging(0.823, cup=0.9, table=0.5)
+    html = send(client, coffee_jpeg).text
+    assert '<p class="also-seen">Also seen: cup, table</p>' in html
+    assert "<b>Confidence 0.82</b>: about 82 of 100 captions with this confidence fit" in html
+    assert "Mostly guessing" not in html
+    assert html.index('class="caption"') < html.index("Also seen") < html.index("Confidence 0.82")
+
+
+def test_tags_that_the_caption_says_are_not_repeated(client, coffee_jpeg, tagging):
+    said = shown_sentence(send(client, coffee_jpeg).text).lower().strip(".").split()
+    tagging(0.8, **dict.fromkeys(said, 0.9))
+    assert "Also seen" not in send(client, coffee_jpeg).text
+
+
+def test_of_a_guess_the_tags_come_first(client, coffee_jpeg, tagging):
+    tagging(0.04, cup=0.9, table=0.5)
+    html = send(client, coffee_jpeg).text
+    places = [
+        "Mostly guessing",
+        "Seen: cup, table",
+        'class="caption"',
+        "Confidence 0.04",
+        "about 4",
+    ]
+    assert [html.index(each) for each in places] == sorted(map(html.index, places))
+    assert "Also seen" not in html
+
+
+def test_a_guess_without_tags_says_so_all_the_same(client, coffee_jpeg, tagging):
+    tagging(0.04)
+    html = send(client, coffee_jpeg).text
+    assert "Mostly guessing" in html
+    assert "Seen:" not in html
+
+
+def test_without_a_confidence_nothing_is_said_of_it(client, coffee_jpeg):
+    html = send(client, coffee_jpeg).text
+    for text in ("Confidence", "Mostly guessing", "seen"):
+        assert text not in html
+
+
 def test_after_a_caption_another_photograph_can_be_sent(client, coffee_jpeg):
     assert ">Another photograph</label>" in send(client, coffee_jpeg).text
 

@@ -8,7 +8,14 @@ from django.utils.html import escape
 
 from captioning.library import services, views
 from captioning.models import Owner, Picture
-from tests.captioning.library.kept import client_of, copies, keep, kept_files, visitor
+from tests.captioning.library.kept import (
+    client_of,
+    copies,
+    keep,
+    kept_files,
+    visitor,
+    without_files,
+)
 from tests.captioning.pictures import decoded, encoded
 
 pytestmark = pytest.mark.django_db
@@ -85,6 +92,30 @@ def test_a_picture_has_its_page(client, picture):
     assert f"<title>{picture.sentence} · Image Captioner</title>" in response.text
     assert f'src="{url(picture)}/shown.jpg"' in response.text
     assert "Written by tiny" in response.text
+
+
+def test_a_picture_keeps_its_tags_and_confidence(coffee_jpeg, tagging):
+    tagging(0.8, cup=0.9)
+    picture = keep(visitor(), coffee_jpeg)
+    html = client_of(picture.owner).get(url(picture)).text
+    assert "Also seen: cup" in html
+    assert "Confidence 0.80" in html
+
+
+def test_a_caption_of_before_there_were_tags_is_shown(client, picture):
+    stored = picture.caption
+    del stored.data["tags"], stored.data["confidence"]
+    stored.save()
+    html = client.get(url(picture)).text
+    assert escape(picture.sentence) in html
+    assert "Confidence" not in html
+
+
+def test_a_search_says_which_tags_it_found(client, picture):
+    without_files(picture.owner, "A bowl.", tags="banana spoon", thumbnail="x.jpg")
+    html = client.get("/pictures", {"q": "bananas"}).text
+    assert "Also seen: <mark>banana</mark></p>" in html
+    assert "spoon" not in html
 
 
 def test_pages_of_the_library_are_not_left_in_caches(client, picture):

@@ -2,10 +2,13 @@ import math
 
 import pytest
 
+from captioning.engine import MOSTLY_GUESSING_BELOW
 from captioning.templatetags.captions import (
     doubtful_below,
     doubtful_words,
+    in_a_hundred,
     is_doubtful,
+    is_guess,
     odds,
     percent,
     shown_word,
@@ -54,6 +57,24 @@ def test_words_under_the_threshold_are_doubtful():
     assert not is_doubtful(sure)
     assert is_doubtful(unsure)
     assert doubtful_words({"words": [sure, unsure]}) == ["cat"]
+
+
+def test_a_caption_with_little_confidence_is_a_guess():
+    assert is_guess({"confidence": 0.0})
+    assert is_guess({"confidence": MOSTLY_GUESSING_BELOW - 0.001})
+    assert not is_guess({"confidence": MOSTLY_GUESSING_BELOW})
+
+
+def test_without_a_confidence_no_caption_is_a_guess():
+    assert not is_guess({"confidence": None})
+    assert not is_guess({})  # stored before there were confidences
+
+
+@pytest.mark.parametrize(
+    ("confidence", "expected"), [(0.0, 1), (0.004, 1), (0.824, 82), (0.996, 99), (1.0, 99)]
+)
+def test_a_confidence_is_written_as_a_part_of_a_hundred_without_certainty(confidence, expected):
+    assert in_a_hundred(confidence) == expected
 
 
 def test_the_end_of_a_caption_is_written_in_words():
