@@ -56,7 +56,11 @@ def make_captions(request: HttpRequest) -> dict[str, Any]:
     openapi_extra=may_fail("invalid_parameters"),
 )
 def list_captions(request: HttpRequest, query: Query[schemas.CaptionsQuery]) -> dict[str, Any]:
-    """List the pictures in your library whose description has all words of `q`, in any form."""
+    """List the pictures in your library that `q` finds, or all of them.
+
+    Its description and its tags must have all words of `q` between them, in any form. Tags of a
+    picture that has a correction are not searched.
+    """
     found = find_pictures(pictures_of(request), query.q)
     start = (query.page - 1) * query.page_size
     return {

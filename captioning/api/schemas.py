@@ -106,7 +106,9 @@ class Correction(Schema):
 class CaptionsQuery(Schema):
     """Which pictures to list."""
 
-    q: str = Field("", max_length=MAX_QUERY, description="Words that the description must have.")
+    q: str = Field(
+        "", max_length=MAX_QUERY, description="Words that the description or the tags must have."
+    )
     page: int = Field(1, ge=1, le=MAX_PAGE)
     page_size: int = Field(PICTURES_PER_PAGE, ge=1, le=MAX_PICTURES_PER_PAGE)
 
@@ -141,9 +143,24 @@ class Candidate(Schema):
     log_probability: float
 
 
+class Tag(Schema):
+    """A word for something in the picture, whether or not the sentence says it."""
+
+    word: str
+    score: float = Field(description="How probable it is that the picture shows it, 0 to 1.")
+
+
 class CaptionData(Candidate):
     """The model's caption of a picture, word by word."""
 
+    confidence: float | None = Field(
+        None,
+        description=(
+            "How probable it is that the sentence fits the picture, 0 to 1. Null if the model "
+            "cannot tell."
+        ),
+    )
+    tags: list[Tag] = Field([], description="The most probable first; none if the model has none.")
     words: list[Word]
     candidates: list[Candidate] = Field(
         description="The other captions that the search found, best first."

@@ -43,6 +43,23 @@ def test_a_photograph_is_captioned_and_kept(program, arrived, coffee_jpeg, sendi
     assert picture.original.read() == coffee_jpeg
 
 
+def test_a_caption_has_its_tags_and_confidence(program, coffee_jpeg, tagging):
+    tagging(0.8, cup=0.9)
+    [result] = send(program, coffee_jpeg).json()["results"]
+    assert result["caption"]["confidence"] == 0.8
+    assert result["caption"]["tags"] == [
+        {"word": "cup", "score": 0.9},
+    ]
+
+
+def test_a_caption_of_before_there_were_tags_has_none(program, picture):
+    stored = picture.caption
+    del stored.data["tags"], stored.data["confidence"]
+    stored.save()
+    caption = program.get(url(picture)).json()["caption"]
+    assert (caption["tags"], caption["confidence"]) == ([], None)
+
+
 @pytest.mark.parametrize("sending", [send, send_json])
 def test_nothing_is_kept_without_keep(program, coffee_jpeg, sending):
     [result] = sending(program, coffee_jpeg, keep=False).json()["results"]
@@ -164,6 +181,12 @@ def test_pictures_are_searched(program, picture):
     found = program.get(CAPTIONS, {"q": "dog runs"}).json()
     assert [each["description"] for each in found["results"]] == ["Dogs running in the snow"]
     assert program.get(CAPTIONS, {"q": "cat"}).json()["count"] == 0
+
+
+def test_the_search_finds_tags(program, coffee_jpeg, tagging):
+    tagging(cup=0.9)
+    send(program, coffee_jpeg)
+    assert [program.get(CAPTIONS, {"q": q}).json()["count"] for q in ("cups", "cat")] == [1, 0]
 
 
 @pytest.mark.parametrize(
