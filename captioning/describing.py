@@ -1,8 +1,9 @@
-"""Writing a description into an image file, or into a sidecar beside it."""
+"""Writing a description and keywords into an image file, or into a sidecar beside it."""
 
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 from captioning.metadata import CONTAINERS, SIDECAR_SUFFIX, described, description_of, xmp
@@ -16,14 +17,22 @@ class AlreadyDescribedError(Exception):
     """The file has a description already, and it must not be replaced."""
 
 
-def describe_file(path: Path, description: str, *, backup: bool, overwrite: bool) -> Path:
-    """Write a description into an image file, or into a sidecar if its format cannot hold one.
+def describe_file(
+    path: Path,
+    description: str,
+    keywords: Sequence[str] = (),
+    *,
+    backup: bool,
+    overwrite: bool,
+) -> Path:
+    """Write metadata into an image file, or into a sidecar if its format cannot hold them.
 
     Files are replaced whole or not at all.
 
     Args:
         path: A file that `open_photograph` has read.
         description: The description.
+        keywords: Keywords to add to those of the file.
         backup: Whether to copy the file to `FILE.orig` first, unless that exists already.
         overwrite: Whether to replace a description that the file has already.
 
@@ -40,12 +49,12 @@ def describe_file(path: Path, description: str, *, backup: bool, overwrite: bool
     file_format = format_of(io.BytesIO(content))
     if file_format in CONTAINERS:
         former = description_of(content, file_format)
-        changed = described(content, file_format, description)
+        changed = described(content, file_format, description, keywords)
     else:
         target = path.with_name(path.name + SIDECAR_SUFFIX)
         packet = target.read_bytes() if target.exists() else None
         former = xmp.description_in(packet)
-        changed = xmp.described(packet, description)
+        changed = xmp.described(packet, description, keywords)
     if former and not overwrite:
         raise AlreadyDescribedError
     if target.exists():

@@ -23,6 +23,8 @@ COLUMNS = (
     "caption",
     "correction",
     "description",
+    "confidence",
+    "tags",
     "model",
     "created",
     "corrected",
@@ -44,6 +46,7 @@ def csv_rows(pictures: QuerySet[Picture]) -> Iterator[str]:
     """Generate a table with a header line by line, safe to open in a spreadsheet."""
     yield BYTE_ORDER_MARK + csv_line(COLUMNS)
     for row in _rows(pictures):
+        row["tags"] = ", ".join(row["tags"])
         yield csv_line(_without_formula(value) for value in row.values())
 
 
@@ -57,7 +60,7 @@ def json_rows(pictures: QuerySet[Picture]) -> Iterator[str]:
 
 
 def described_files(pictures: QuerySet[Picture]) -> Iterator[File]:
-    """Generate the originals of the pictures, with their descriptions written into them.
+    """Generate the originals of the pictures, with descriptions and keywords written into them.
 
     A file whose format cannot hold a description, or whose metadata is damaged, stays unchanged and
     is followed by a sidecar.
@@ -67,15 +70,15 @@ def described_files(pictures: QuerySet[Picture]) -> Iterator[File]:
         content = content_of(picture, "original")
         if content is None:
             continue
-        name = _file_name(picture, taken)
+        name, keywords = _file_name(picture, taken), picture.keywords.split()
         try:
             if picture.format in CONTAINERS:
-                yield name, described(content, picture.format, picture.description)
+                yield name, described(content, picture.format, picture.description, keywords)
                 continue
         except MetadataError:
             pass  # leave a damaged file as it is
         yield name, content
-        yield name + SIDECAR_SUFFIX, xmp.described(None, picture.description)
+        yield name + SIDECAR_SUFFIX, xmp.described(None, picture.description, keywords)
 
 
 def content_of(picture: Picture, kind: str) -> bytes | None:
@@ -117,6 +120,8 @@ def _rows(pictures: QuerySet[Picture]) -> Iterator[dict[str, Any]]:
             "caption": picture.sentence,
             "correction": picture.correction,
             "description": picture.description,
+            "confidence": picture.confidence,
+            "tags": picture.tags.split(),
             "model": picture.model,
             "created": picture.created.isoformat(timespec="seconds"),
             "corrected": picture.corrected and picture.corrected.isoformat(timespec="seconds"),

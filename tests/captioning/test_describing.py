@@ -4,7 +4,7 @@ import stat
 import pytest
 
 from captioning.describing import AlreadyDescribedError, describe_file
-from captioning.metadata import MetadataError, description_of, xmp
+from captioning.metadata import MetadataError, description_of, keywords_of, xmp
 from tests.captioning.pictures import encoded
 
 
@@ -15,8 +15,8 @@ def photo(tmp_path, coffee_jpeg):
     return path
 
 
-def describe(path, description="Coffee.", *, backup=True, overwrite=False):
-    return describe_file(path, description, backup=backup, overwrite=overwrite)
+def describe(path, description="Coffee.", keywords=(), *, backup=True, overwrite=False):
+    return describe_file(path, description, keywords, backup=backup, overwrite=overwrite)
 
 
 def names(folder):
@@ -54,6 +54,19 @@ def test_a_description_is_replaced_only_with_overwrite(photo):
     assert names(photo.parent) == ["photo.jpg"]
 
 
+def test_keywords_join_those_of_the_file(photo):
+    describe(photo, "Coffee.", ["cup"], backup=False)
+    describe(photo, "Tea.", ["Cup", "spoon"], overwrite=True)
+    assert keywords_of(photo.read_bytes(), "JPEG") == ["cup", "spoon"]
+
+
+def test_a_file_that_has_a_description_gets_no_keywords(photo):
+    describe(photo, backup=False)
+    with pytest.raises(AlreadyDescribedError):
+        describe(photo, "Tea.", ["cup"])
+    assert keywords_of(photo.read_bytes(), "JPEG") == []
+
+
 def test_permissions_stay(photo):
     photo.chmod(0o640)
     describe(photo)
@@ -72,7 +85,8 @@ def test_a_symbolic_link_is_not_replaced(photo, tmp_path):
 def test_a_file_of_another_format_is_unchanged_and_gets_a_sidecar(tmp_path, coffee):
     content = encoded(coffee, "GIF")
     (tmp_path / "photo.gif").write_bytes(content)
-    written = describe(tmp_path / "photo.gif")
+    written = describe(tmp_path / "photo.gif", "Coffee.", ["cup"])
+    assert xmp.keywords_in(written.read_bytes()) == ["cup"]
     assert written == tmp_path / "photo.gif.xmp"
     assert xmp.description_in(written.read_bytes()) == "Coffee."
     assert (tmp_path / "photo.gif").read_bytes() == content

@@ -17,14 +17,18 @@ from django.core.management.base import BaseCommand, CommandError, OutputWrapper
 from tqdm import tqdm
 
 from captioning import engine
+from captioning.caption_data import caption_data
 from captioning.describing import AlreadyDescribedError, describe_file
 from captioning.metadata import SIDECAR_SUFFIX, MetadataError
+from captioning.tags import tag_words
 from pytorch.files.photographs import SUFFIXES, PhotographError, open_photograph
 
 if TYPE_CHECKING:
     from pytorch.model.captioner import Caption
 
 BATCH_SIZE = 8
+# The options for writing metadata that apply unless others are given.
+UNCHANGED = {"keywords": True, "backup": True, "overwrite": False}
 
 Report = Callable[[Path, str], None]
 
@@ -58,12 +62,19 @@ class Command(BaseCommand):
         parser.add_argument(
             "--write-metadata",
             action="store_true",
-            help="write each caption into its file as the XMP and IPTC description",
+            help="write each caption into its file as the XMP and IPTC description, and add its "
+            "tags to the keywords",
         )
         parser.add_argument(
             "--overwrite",
             action="store_true",
             help="with --write-metadata, replace descriptions that files have already",
+        )
+        parser.add_argument(
+            "--no-keywords",
+            action="store_false",
+            dest="keywords",
+            help="with --write-metadata, leave the keywords of the files alone",
         )
         parser.add_argument(
             "--no-backup",
@@ -78,9 +89,10 @@ class Command(BaseCommand):
         Raises:
             CommandError: A file could not be captioned or written, or there are no files.
         """
-        write_metadata, overwrite = options["write_metadata"], options["overwrite"]
-        if not write_metadata and (overwrite or not options["backup"]):
-            raise CommandError("--overwrite and --no-backup need --write-metadata.")
+        write_metadata = options["write_metadata"]
+        changes = {name: options[name] for name in ("keywords", "backup", "overwrite")}
+        if not write_metadata and changes != UNCHANGED:
+            raise CommandError("--overwrite, --no-keywords and --no-backup need --write-metadata.")
         if isinstance(sys.stdout, io.TextIOWrapper):
             # File names need not be valid UTF-8. Print the same bytes that the file system has.
             sys.stdout.reconfigure(errors="surrogateescape")
@@ -100,13 +112,7 @@ class Command(BaseCommand):
             with tqdm(files, unit="photo", leave=False, disable=None) as progress:
                 captions = caption_files(progress, beam_size=options["beam_size"], report=report)
                 if write_metadata:
-                    captions = describe_files(
-                        captions,
-                        backup=options["backup"],
-                        overwrite=overwrite,
-                        report=report,
-                        note=note,
-                    )
+                    captions = describe_files(captions, **changes, report=report, note=note)
                 WRITERS[options["format"]](captions, output)
         except engine.EngineError as error:
             raise CommandError(str(error)) from error
@@ -172,6 +178,7 @@ def caption_files(
 def describe_files(
     captions: Iterable[tuple[Path, Caption]],
     *,
+    keywords: bool,
     backup: bool,
     overwrite: bool,
     report: Report,
@@ -181,14 +188,18 @@ def describe_files(
 
     Args:
         captions: Files with their captions.
+        keywords: Whether to add the tags to the keywords of each file.
         backup: Whether to keep a copy of each file.
         overwrite: Whether to replace descriptions that files have already.
         report: Called with each file that cannot be written, and why.
         note: Called with each file that keeps its description or gets a sidecar.
     """
     for path, caption in captions:
+        words = tag_words(caption_data(caption)) if keywords else []
         try:
-            written = describe_file(path, caption.sentence, backup=backup, overwrite=overwrite)
+            written = describe_file(
+                path, caption.sentence, words, backup=backup, overwrite=overwrite
+            )
             if written.suffix == SIDECAR_SUFFIX:
                 note(path, f"Its format cannot hold a description, so {written.name} does.")
         except AlreadyDescribedError:
@@ -241,9 +252,10 @@ def _write_text(captions: Iterable[tuple[Path, Caption]], output: _AboveProgress
 
 def _write_csv(captions: Iterable[tuple[Path, Caption]], output: _AboveProgressBar) -> None:
     writer = csv.writer(output, lineterminator="\n")
-    writer.writerow(["path", "caption"])
+    writer.writerow(["path", "caption", "confidence", "tags"])
     for path, caption in captions:
-        writer.writerow([path, caption.sentence])
+        tags = ", ".join(tag_words(caption_data(caption)))
+        writer.writerow([path, caption.sentence, caption.confidence, tags])
 
 
 def _write_json(captions: Iterable[tuple[Path, Caption]], output: _AboveProgressBar) -> None:
@@ -253,6 +265,8 @@ def _write_json(captions: Iterable[tuple[Path, Caption]], output: _AboveProgress
             "path": str(path),
             "caption": caption.sentence,
             "probability": caption.probability,
+            "confidence": caption.confidence,
+            "tags": caption_data(caption)["tags"],
         }
         output.write(separator + json.dumps(row))
         separator = ",\n"

@@ -7,7 +7,7 @@ import pytest
 
 from captioning.library import services
 from captioning.library.exports import COLUMNS, csv_rows, described_files, json_rows, zip_parts
-from captioning.metadata import description_of, xmp
+from captioning.metadata import described, description_of, keywords_of, xmp
 from captioning.models import Picture
 from tests.captioning.library.kept import keep, kept_files, visitor, without_files
 from tests.captioning.pictures import decoded, encoded
@@ -37,6 +37,8 @@ def test_a_table_has_everything_about_a_picture(picture):
         "caption": picture.sentence,
         "correction": "Coffee, with “foam”.",
         "description": "Coffee, with “foam”.",
+        "confidence": "",
+        "tags": "",
         "model": "tiny",
         "created": picture.created.isoformat(timespec="seconds"),
         "corrected": picture.corrected.isoformat(timespec="seconds"),
@@ -70,6 +72,15 @@ def test_json_has_unchanged_values():
         None,
     )
     assert tuple(row) == COLUMNS
+
+
+def test_tables_have_the_confidence_and_the_tags(coffee_jpeg, tagging):
+    tagging(0.8, cup=0.9, spoon=0.5)
+    services.correct(keep(visitor(), coffee_jpeg), "A mug.")
+    [row] = table()
+    assert (row["confidence"], row["tags"]) == ("0.8", "cup, spoon")
+    [row] = json.loads("".join(json_rows(everything())))
+    assert (row["confidence"], row["tags"]) == (0.8, ["cup", "spoon"])
 
 
 def test_json_is_a_list_even_of_no_pictures():
@@ -106,13 +117,31 @@ def test_a_zip_has_originals_with_their_descriptions(coffee, file_format):
     assert picture.original.open().read() == content
 
 
-def test_a_format_without_descriptions_gets_a_sidecar(coffee):
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP"])
+def test_a_zip_has_the_tags_among_the_keywords(coffee, file_format, tagging):
+    tagging(cup=0.9, spoon=0.5)
+    content = described(encoded(coffee, file_format), file_format, "", ["Rome", "Cup"])
+    keep(visitor(), content, "cup")
+    files = archive()
+    [name] = files.namelist()
+    assert keywords_of(files.read(name), file_format) == ["Rome", "Cup", "spoon"]
+
+
+def test_tags_of_a_corrected_picture_are_not_among_the_keywords(coffee_jpeg, tagging):
+    tagging(cup=0.9)
+    services.correct(keep(visitor(), coffee_jpeg, "cup.jpg"), "A mug.")
+    assert keywords_of(archive().read("cup.jpg"), "JPEG") == []
+
+
+def test_a_format_without_descriptions_gets_a_sidecar(coffee, tagging):
     content = encoded(coffee, "GIF")
+    tagging(cup=0.9)
     picture = keep(visitor(), content, "cup.gif")
     files = archive()
     assert files.namelist() == ["cup.gif", "cup.gif.xmp"]
     assert files.read("cup.gif") == content
     assert xmp.description_in(files.read("cup.gif.xmp")) == picture.sentence
+    assert xmp.keywords_in(files.read("cup.gif.xmp")) == ["cup"]
 
 
 def test_damaged_metadata_gets_a_sidecar(coffee):

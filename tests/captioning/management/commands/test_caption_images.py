@@ -14,7 +14,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from captioning import engine
-from captioning.metadata import described, description_of, xmp
+from captioning.metadata import described, description_of, keywords_of, xmp
 from tests.photographs import photographs
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -118,9 +118,24 @@ def test_csv_has_a_header_and_quotes_what_needs_it(folder):
     path = (folder / "coffee.webp").rename(folder / 'cup, "red".webp')
     output, _, _ = run(path, "--format", "csv")
     header, row = csv.reader(io.StringIO(output))
-    assert header == ["path", "caption"]
+    assert header == ["path", "caption", "confidence", "tags"]
     assert row[0] == str(path)
     assert row[1].endswith(".")
+    assert row[2:] == ["", ""]
+
+
+def test_csv_has_the_confidence_and_the_tags(folder, tagging):
+    tagging(0.8, cup=0.9, spoon=0.5)
+    output, _, _ = run(folder / "coffee.webp", "--format", "csv")
+    [row] = csv.DictReader(io.StringIO(output))
+    assert (row["confidence"], row["tags"]) == ("0.8", "cup, spoon")
+
+
+def test_json_has_the_confidence_and_the_tags_with_their_scores(folder, tagging):
+    tagging(0.8, cup=0.9)
+    [row] = json.loads(run(folder / "coffee.webp", "--format", "json")[0])
+    assert row["confidence"] == 0.8
+    assert row["tags"] == [{"word": "cup", "score": 0.9}]
 
 
 def test_json_is_a_list_with_probabilities(folder, in_folder):
@@ -253,6 +268,24 @@ def test_captions_are_written_into_the_files_and_also_printed(folder, in_folder)
     assert sorted(path.name for path in folder.glob("*.orig")) == [f"{n}.orig" for n in NAMES[:3]]
 
 
+def test_tags_join_the_keywords_of_the_files(folder, in_folder, tagging):
+    photo, sidecar = folder / NAMES[0], folder / "deeper" / "rocket.TIFF.xmp"
+    photo.write_bytes(described(photo.read_bytes(), "JPEG", "", ["NASA", "portrait"]))
+    tagging(portrait=0.9, flag=0.5)
+    run(folder, "--write-metadata")
+    assert keywords_of(photo.read_bytes(), "JPEG") == ["NASA", "portrait", "flag"]
+    assert keywords_of(in_folder[1].read_bytes(), "PNG") == ["portrait", "flag"]
+    assert xmp.keywords_in(sidecar.read_bytes()) == ["portrait", "flag"]
+
+
+def test_keywords_can_be_left_alone(folder, tagging):
+    photo = folder / NAMES[0]
+    tagging(flag=0.9)
+    run(photo, "--write-metadata", "--no-keywords")
+    assert descriptions(folder)[NAMES[0]]
+    assert keywords_of(photo.read_bytes(), "JPEG") == []
+
+
 def test_without_backup_there_are_no_copies(folder):
     before = {path.name for path in folder.iterdir()}
     run(folder, "--write-metadata", "--no-backup")
@@ -288,6 +321,6 @@ def test_damaged_metadata_is_reported(folder):
     assert failure is not None
 
 
-@pytest.mark.parametrize("option", ["--overwrite", "--no-backup"])
-def test_overwrite_and_no_backup_need_write_metadata(folder, option):
+@pytest.mark.parametrize("option", ["--overwrite", "--no-keywords", "--no-backup"])
+def test_options_for_writing_need_write_metadata(folder, option):
     assert "need --write-metadata" in run(folder, option)[2]
