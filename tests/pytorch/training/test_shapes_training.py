@@ -103,4 +103,5 @@ def test_every_injection_learns_from_the_features_of_every_encoder(seen, injecti
     unmoved = [
         name for name, weight in decoder.named_parameters() if weight.equal(first_weights[name])
     ]
-    assert unmoved == []
+    # All pictures are shown, so the vector that stands for none is not needed.
+    assert set(unmoved) <= {"injection.no_image"}
