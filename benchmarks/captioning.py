@@ -19,7 +19,7 @@ import torch
 from PIL import Image
 
 from pytorch.model.checkpoint import load_captioner
-from pytorch.model.search import DecodingConfig
+from pytorch.model.decoding import DecodingConfig
 
 CHECKPOINT = Path(__file__).resolve().parent.parent / "pytorch/shipped/flickr8k-attention"
 REPEATS = 9

@@ -24,7 +24,7 @@ from pytorch.model.plurals import plural
 
 if TYPE_CHECKING:
     from pytorch.model.captioner import Caption, Captioner
-    from pytorch.model.search import DecodingConfig
+    from pytorch.model.decoding import DecodingConfig
 
 __all__ = [
     "MOSTLY_GUESSING_BELOW",

@@ -15,9 +15,9 @@ from pytorch.model.checkpoint import save_checkpoint
 from pytorch.model.concepts import ConceptDetector, ConceptScores, ImageFeatures
 from pytorch.model.confidence import ConfidenceModel, Familiarity, evidence_of
 from pytorch.model.decoders import Decoder, DecoderConfig
+from pytorch.model.decoding import DecodingConfig
 from pytorch.model.encoders import Encoder
 from pytorch.model.injections import INJECTIONS
-from pytorch.model.search import DecodingConfig
 from pytorch.model.tokenization import tokenize
 from pytorch.model.transforms import Preprocessing
 from pytorch.model.vocabulary import SPECIAL_TOKENS, Vocabulary

@@ -12,7 +12,7 @@ from pytorch.data.features import RegionFeatures
 from pytorch.data.prepared import PreparedSplit
 from pytorch.evaluation.metrics import CiderD, score_captions
 from pytorch.model.captioner import Captioner
-from pytorch.model.search import DecodingConfig
+from pytorch.model.decoding import DecodingConfig
 from pytorch.model.tokenization import tokenize
 
 BATCH_SIZE = 50

@@ -17,9 +17,9 @@ from pytorch.data.features import cached_features
 from pytorch.data.images import DatasetError, ImageError, ImageFiles
 from pytorch.evaluation.evaluate import generate_captions
 from pytorch.model.captioner import Captioner
+from pytorch.model.decoding import DecodingConfig
 from pytorch.model.people import PEOPLE, says_people
 from pytorch.model.plurals import plural
-from pytorch.model.search import DecodingConfig
 from pytorch.model.tokenization import tokenize
 
 

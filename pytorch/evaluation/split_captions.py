@@ -13,7 +13,7 @@ from pytorch.data.prepared import prepare
 from pytorch.evaluation.evaluate import generate_captions
 from pytorch.evaluation.results import ResultsError, image_ids, read_results
 from pytorch.model.captioner import Caption, Captioner
-from pytorch.model.search import DecodingConfig
+from pytorch.model.decoding import DecodingConfig
 
 
 @dataclass(frozen=True)

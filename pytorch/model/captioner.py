@@ -19,8 +19,9 @@ from torch import Tensor, nn
 from pytorch.model.concepts import ConceptDetector, ImageFeatures
 from pytorch.model.confidence import ConfidenceModel
 from pytorch.model.decoders import Decoder
+from pytorch.model.decoding import DecodingConfig
 from pytorch.model.encoders import Encoder
-from pytorch.model.search import DecodingConfig, SearchResult, caption_log_probabilities, search
+from pytorch.model.search import SearchResult, caption_log_probabilities, search
 from pytorch.model.tokenization import sentence, sentence_parts
 from pytorch.model.vocabulary import Vocabulary
 

@@ -34,9 +34,9 @@ from pytorch.model.checkpoint_files import (
 from pytorch.model.concept_weights import detector_of_tensors, detector_tensors
 from pytorch.model.confidence import ConfidenceModel, Familiarity
 from pytorch.model.decoders import Decoder, DecoderConfig
+from pytorch.model.decoding import DecodingConfig
 from pytorch.model.encoder_weights import EncoderError
 from pytorch.model.encoders import Encoder
-from pytorch.model.search import DecodingConfig
 from pytorch.model.transforms import Preprocessing
 from pytorch.model.vocabulary import Vocabulary
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pytorch.model.captioner import Captioner
+from pytorch.model.decoding import DecodingConfig
 from pytorch.model.encoders import ENCODERS, Encoder
-from pytorch.model.search import DecodingConfig
 
 TEMPLATE = """\
 # {name}

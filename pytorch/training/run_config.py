@@ -10,9 +10,9 @@ from typing import Any, Self
 from pytorch.model.bounds import check_at_least
 from pytorch.model.checkpoint_files import CheckpointError, read_config
 from pytorch.model.decoders import DecoderConfig
+from pytorch.model.decoding import DecodingConfig
 from pytorch.model.encoders import ENCODERS
 from pytorch.model.options import Option, option, options_of
-from pytorch.model.search import DecodingConfig
 from pytorch.training.training_config import TrainingConfig
 
 

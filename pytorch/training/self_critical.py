@@ -22,7 +22,8 @@ from pytorch.evaluation.metrics import CiderD
 from pytorch.model.captioner import Captioner
 from pytorch.model.concepts import ImageFeatures
 from pytorch.model.decoders import Decoder
-from pytorch.model.search import DecodingConfig, sample, search
+from pytorch.model.decoding import DecodingConfig
+from pytorch.model.search import sample, search
 from pytorch.model.tokenization import tokenize
 from pytorch.model.vocabulary import END, Vocabulary
 from pytorch.training.distributed import mean_over_ranks, own_shard

@@ -34,8 +34,8 @@ from pytorch.files.atomic import write_file
 from pytorch.model.captioner import Captioner
 from pytorch.model.checkpoint import load_captioner
 from pytorch.model.checkpoint_files import CheckpointError
+from pytorch.model.decoding import DecodingConfig
 from pytorch.model.options import options_of
-from pytorch.model.search import DecodingConfig
 
 DECODING = options_of(DecodingConfig)
 OUTPUTS = {

@@ -13,7 +13,7 @@ from pytorch.evaluation.evaluate import (
     generate_captions,
 )
 from pytorch.evaluation.metrics import score_captions
-from pytorch.model.search import DecodingConfig
+from pytorch.model.decoding import DecodingConfig
 from tests.tiny import tiny_captioner
 
 NAMES = [f"{number}.jpg" for number in range(53)]  # more than one batch

@@ -12,7 +12,7 @@ from pytorch.evaluation.naming import (
     read_named_pictures,
     says_any,
 )
-from pytorch.model.search import DecodingConfig
+from pytorch.model.decoding import DecodingConfig
 from tests.shared_data import SHARED_DATA, needs
 from tests.tiny import tiny_captioner
 

@@ -5,7 +5,7 @@ import pytest
 from pytorch.data.datasets import load_dataset
 from pytorch.evaluation.results import ResultsError, image_ids, write_results
 from pytorch.evaluation.split_captions import caption_split, read_split_captions
-from pytorch.model.search import DecodingConfig
+from pytorch.model.decoding import DecodingConfig
 from tests.colours import write_colours
 from tests.tiny import tiny_captioner
 

@@ -6,8 +6,8 @@ import torch
 
 from pytorch.model.captioner import TAG_THRESHOLD
 from pytorch.model.concepts import ConceptDetector
+from pytorch.model.decoding import DecodingConfig
 from pytorch.model.injections import INJECTIONS
-from pytorch.model.search import DecodingConfig
 from tests.photographs import photographs
 from tests.tiny import tiny_captioner
 

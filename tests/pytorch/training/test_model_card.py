@@ -1,7 +1,7 @@
 import pytest
 
+from pytorch.model.decoding import DecodingConfig
 from pytorch.model.encoders import Encoder
-from pytorch.model.search import DecodingConfig
 from pytorch.training.model_card import model_card
 from tests.tiny import tiny_captioner
 

@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from pytorch.data.datasets import Example
-from pytorch.model.search import DecodingConfig, search
+from pytorch.model.decoding import DecodingConfig
+from pytorch.model.search import search
 from pytorch.model.vocabulary import SPECIAL_TOKENS, Vocabulary
 from pytorch.training.self_critical import CaptionReward, self_critical_loss
 from tests.tiny import WORDS, tiny_decoder, tiny_images

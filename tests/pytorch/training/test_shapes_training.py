@@ -14,9 +14,9 @@ from pytorch.evaluation.evaluate import generate_captions
 from pytorch.model.captioner import Captioner
 from pytorch.model.concepts import ConceptDetector
 from pytorch.model.decoders import Decoder, DecoderConfig
+from pytorch.model.decoding import DecodingConfig
 from pytorch.model.encoders import ENCODERS
 from pytorch.model.injections import INJECTIONS
-from pytorch.model.search import DecodingConfig
 from pytorch.model.tokenization import tokenize
 from pytorch.model.vocabulary import Vocabulary
 from pytorch.training.teacher_forcing import TeacherForcing

@@ -11,7 +11,7 @@ from pytorch.data.datasets import load_dataset
 from pytorch.evaluation.metrics import score_captions
 from pytorch.evaluation.results import write_results
 from pytorch.model.checkpoint import load_captioner
-from pytorch.model.search import DecodingConfig
+from pytorch.model.decoding import DecodingConfig
 from tests.colours import write_colours
 
 
