@@ -107,7 +107,7 @@ def _worn_twice(before: Words, after: Words) -> bool:
     first = list(takewhile(_is_content, reversed(before)))
     second = list(takewhile(_is_content, after[1:] if after[0] in ARTICLES else after))
     worn = [word for word in before[: len(before) - len(first)] if word not in ARTICLES][-1:]
-    return bool(first) and first[0] in second and worn in (["in"], ["wearing"])
+    return bool(first) and first[0] in second[1:] and worn in (["in"], ["wearing"])
 
 
 def _is_content(word: str) -> bool:

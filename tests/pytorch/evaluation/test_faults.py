@@ -53,6 +53,10 @@ def test_good_captions_have_none(caption):
     assert [name for name, fault in FAULTS.items() if fault(caption.split())] == []
 
 
+def test_one_word_around_and_is_not_counted_as_a_phrase():
+    assert not phrase_twice(["a", "man", "in", "a", "white", "and", "white", "uniform"])
+
+
 @given(WORDS)
 def test_words_said_twice_in_a_row_are_always_found(words):
     if words:
