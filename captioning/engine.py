@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from pytorch.model.decoding import DecodingConfig
 
 __all__ = [
-    "MOSTLY_GUESSING_BELOW",
     "PEOPLE",
     "Caption",
     "CheckpointError",
@@ -39,15 +38,13 @@ __all__ = [
     "caption_settings",
     "decoding",
     "get_captioner",
+    "is_guess",
     "plural",
     "read_model_card",
     "served_model",
     "start",
     "verify_checkpoint",
 ]
-
-MOSTLY_GUESSING_BELOW = 0.3
-"""The confidence below which a caption is to be read as a guess."""
 
 _loading = threading.Lock()
 # One photograph already keeps all cores busy. A second one at the same time would slow down the
@@ -195,6 +192,13 @@ def caption_settings(
     """
     config = decoding or get_captioner().decoding
     return dataclasses.asdict(config) | {"candidates": candidates or config.beam_size}
+
+
+def is_guess(confidence: float | None) -> bool:
+    """Tell whether a caption with this confidence is mostly guessed; without any, nobody knows."""
+    from pytorch.model.confidence import GUESSING  # noqa: PLC0415 (as in `_load`)
+
+    return confidence is not None and confidence < GUESSING
 
 
 def read_model_card() -> str:

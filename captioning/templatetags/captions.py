@@ -8,8 +8,8 @@ from typing import Any
 
 from django import template
 
+from captioning import engine
 from captioning.caption_data import DOUBTFUL_BELOW
-from captioning.engine import MOSTLY_GUESSING_BELOW
 from captioning.tags import also_seen, seen
 
 LARGE_NUMBERS = {10**12: "trillion", 10**9: "billion", 10**6: "million"}
@@ -65,9 +65,8 @@ def doubtful_words(caption: Mapping[str, Any]) -> list[str]:
 
 @register.filter
 def is_guess(caption: Mapping[str, Any]) -> bool:
-    """Tell whether the confidence in the caption is known, and so low that it is mostly a guess."""
-    confidence: float | None = caption.get("confidence")
-    return confidence is not None and confidence < MOSTLY_GUESSING_BELOW
+    """Tell whether a caption is mostly guessed; see `engine.is_guess`."""
+    return engine.is_guess(caption.get("confidence"))  # captions of before have none
 
 
 @register.filter

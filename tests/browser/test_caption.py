@@ -144,6 +144,41 @@ def test_a_caption_without_doubtful_words_may_still_be_wrong(captioned):
     expect(captioned.get_by_text("The caption can still be wrong.")).to_be_visible()
 
 
+def height(page, text):
+    return page.get_by_text(text).bounding_box()["y"]
+
+
+def announced(page):
+    return page.locator("[data-announcements]")
+
+
+def test_what_else_was_seen_and_the_confidence_stand_below_the_caption(
+    open_page, photograph, tagging
+):
+    tagging(0.823, rocket=0.9, tower=0.7)
+    page = open_page()
+    choose(page, photograph)
+    expect_captions(page)
+    sentence = page.locator(".caption").bounding_box()["y"]
+    assert sentence < height(page, "Also seen: rocket, tower") < height(page, "Confidence 0.82")
+    expect(page.get_by_text("about 82 of 100 captions")).to_be_visible()
+    expect(announced(page)).to_have_text(f"rocket.jpg: {data(page)['sentence']}")
+
+
+def test_of_a_guess_the_tags_stand_above_the_caption(open_page, photograph, tagging):
+    tagging(0.118, rocket=0.9, tower=0.7)
+    page = open_page()
+    choose(page, photograph)
+    expect_captions(page)
+    sentence = page.locator(".caption").bounding_box()["y"]
+    guess = page.locator("[data-guess]").bounding_box()["y"]
+    tags = height(page, "Seen: rocket, tower")
+    assert guess < tags < sentence < height(page, "Confidence 0.12")
+    expect(announced(page)).to_have_text(f"rocket.jpg: Mostly guessing: {data(page)['sentence']}")
+    word(page, 0).hover()
+    expect_looked(page, 0)
+
+
 def test_a_checkpoint_without_attention_shows_the_rest(open_page, photograph, settings, tmp_path):
     settings.CAPTIONER_CHECKPOINT = save_tiny_checkpoint(tmp_path / "tiny", "init")
     page = open_page()

@@ -69,6 +69,17 @@ def test_a_search_finds_other_forms_of_the_words(open_kept):
     expect(page.get_by_role("status")).to_contain_text("No pictures found for “zebra”")
 
 
+def test_a_search_finds_what_the_caption_does_not_say(open_kept, tagging):
+    tagging(0.8, banana=0.9, spoon=0.8)
+    page = open_kept()
+    expect(page.get_by_text("Also seen: banana, spoon")).to_be_visible()
+    page.get_by_role("link", name="Pictures", exact=True).click()
+    page.get_by_label("Search captions and corrections").fill("bananas")
+    page.keyboard.press("Enter")
+    expect(page.locator(".gallery .note")).to_have_text("Also seen: banana")
+    expect(page.locator(".gallery mark")).to_have_text(["banana"])
+
+
 def test_a_picture_is_deleted_after_confirmation(open_kept):
     page = open_kept()
     page.get_by_role("link", name="Delete this picture").click()

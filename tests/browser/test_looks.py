@@ -150,20 +150,38 @@ PAGES = [
 ]
 
 
-@pytest.mark.parametrize("page_in_state", PAGES)
-def test_axe_finds_no_violation_in_light_and_dark(open_page, photograph, page_in_state):
-    page = page_in_state(open_page, photograph)
+def expect_accessible(page):
     for color_scheme in ("light", "dark"):
         page.emulate_media(color_scheme=color_scheme)
         assert violations(page) == []
 
 
-@pytest.mark.parametrize("page_in_state", PAGES)
-def test_no_page_is_wider_than_the_window(open_page, photograph, page_in_state):
-    page = page_in_state(open_page, photograph)
+def expect_fitting(page):
     for width in (320, 360, 640, 768, 1280, 2560):  # 640 is 1280 zoomed to 200 percent
         page.set_viewport_size({"width": width, "height": 740})
         assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+@pytest.mark.parametrize("page_in_state", PAGES)
+def test_axe_finds_no_violation_in_light_and_dark(open_page, photograph, page_in_state):
+    expect_accessible(page_in_state(open_page, photograph))
+
+
+@pytest.mark.parametrize("page_in_state", PAGES)
+def test_no_page_is_wider_than_the_window(open_page, photograph, page_in_state):
+    expect_fitting(page_in_state(open_page, photograph))
+
+
+@pytest.mark.parametrize("confidence", [0.8, 0.1])
+@pytest.mark.parametrize("page_in_state", [captioned, captioned_without_scripts, kept])
+def test_tags_and_confidence_are_accessible_and_fit(
+    open_page, photograph, tagging, page_in_state, confidence
+):
+    tagging(confidence, cup=0.9, spoon=0.8, **{"a-very-long-word-" * 6: 0.7})
+    page = page_in_state(open_page, photograph)
+    expect(page.get_by_text("Confidence 0.")).to_be_visible()
+    expect_accessible(page)
+    expect_fitting(page)
 
 
 def test_the_page_is_dark_if_the_reader_prefers_it(open_page):

@@ -2,7 +2,6 @@ import math
 
 import pytest
 
-from captioning.engine import MOSTLY_GUESSING_BELOW
 from captioning.templatetags.captions import (
     doubtful_below,
     doubtful_words,
@@ -13,6 +12,7 @@ from captioning.templatetags.captions import (
     percent,
     shown_word,
 )
+from pytorch.model.confidence import GUESSING
 
 
 @pytest.mark.parametrize(
@@ -61,8 +61,8 @@ def test_words_under_the_threshold_are_doubtful():
 
 def test_a_caption_with_little_confidence_is_a_guess():
     assert is_guess({"confidence": 0.0})
-    assert is_guess({"confidence": MOSTLY_GUESSING_BELOW - 0.001})
-    assert not is_guess({"confidence": MOSTLY_GUESSING_BELOW})
+    assert is_guess({"confidence": GUESSING - 0.001})
+    assert not is_guess({"confidence": GUESSING})
 
 
 def test_without_a_confidence_no_caption_is_a_guess():
