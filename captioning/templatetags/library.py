@@ -9,7 +9,6 @@ from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 
 from captioning.library.queries import MATCH_START, MATCH_STOP
-from captioning.models import Picture
 from captioning.tags import unsaid
 
 register = template.Library()
@@ -23,7 +22,7 @@ def highlight(marked: str) -> SafeString:
 
 
 @register.filter
-def found_by(picture: Picture) -> list[str]:
-    """List the tags that a search matched and the description does not say."""
-    marked = re.findall(f"{MATCH_START}(.+?){MATCH_STOP}", picture.marked_keywords)
-    return unsaid(" ".join(marked).split(), picture.description)
+def matches_beyond(marked_keywords: str, description: str) -> list[str]:
+    """List the keywords that a search marked and the description does not say."""
+    marked = re.findall(f"{MATCH_START}(.+?){MATCH_STOP}", marked_keywords)
+    return unsaid(" ".join(marked).split(), description)
