@@ -14,8 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pytorch.data.caption_dataset import Example
-from pytorch.evaluation.evaluate import cider_d_of_images
 from pytorch.model.people import NEUTRAL, PEOPLE
 from pytorch.model.plurals import plural
 from pytorch.model.tokenization import tokenize
@@ -54,13 +52,15 @@ NO_NOUN = frozenset(
 )
 
 
-def are_good(captions: Sequence[str], examples: Sequence[Example]) -> list[bool]:
-    """Judge the caption of each image of a split against the image's references."""
-    scores = cider_d_of_images(captions, examples)
-    return [
-        score >= GOOD_CIDER_D and main_noun_is_right(caption, example.captions)
-        for caption, example, score in zip(captions, examples, scores, strict=True)
-    ]
+def is_good(caption: str, references: Sequence[str], cider_d: float) -> bool:
+    """Judge the caption of an image.
+
+    Args:
+        caption: The caption.
+        references: The image's reference captions.
+        cider_d: What the caption scores against them; see `cider_d_of_images`.
+    """
+    return cider_d >= GOOD_CIDER_D and main_noun_is_right(caption, references)
 
 
 def main_noun(words: Sequence[str]) -> str | None:

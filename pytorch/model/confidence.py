@@ -4,11 +4,12 @@ A logistic model reads a few numbers that speak for or against a caption: how pr
 are, whether it says what the concept detector sees, and how far the picture lies from those of the
 training. What makes a caption good, and how the model is fitted to it, is not known here.
 
-How far the best caption leads the other candidates, how many words it shares with them, and its
-least probable word were tried too: on two dev splits they added nothing.
+How far the best caption leads the other candidates, how many words it shares with them, its least
+probable word, its least probable concept and the highest probability of a class were tried too: on
+two dev splits they added nothing.
 
 Axis letters: B images, T words, V vocabulary, R regions, C channels, P prototypes, E kinds of
-evidence, M concepts.
+evidence, M concepts, N strongest concepts.
 """
 
 from __future__ import annotations
@@ -28,9 +29,13 @@ GUESSING = 0.3
 PROTOTYPES = 64
 LEAST_SCORE = 1e-4  # of a concept: the logarithm of nearly nothing would outweigh all else
 
+# Log-probability of a word, on average; number of words; distance from the nearest prototype; how
+# much the regions differ.
 ALWAYS = ("mean word", "words", "distance", "contrast")
-WITH_CONCEPTS = ("mean concept", "least concept", "unsaid")
-WITH_CLASSES = ("class", "class entropy")
+# Log-score of a concept that the caption says, on average; its share of what the strongest concepts
+# score together; the strongest one that it does not say.
+WITH_CONCEPTS = ("mean concept", "said", "unsaid")
+WITH_CLASSES = ("class entropy",)
 
 
 def evidence_of(detector: ConceptDetector | None) -> tuple[str, ...]:
@@ -166,15 +171,15 @@ def _of_concepts(words: Tensor, regions: Tensor, detector: ConceptDetector) -> d
     concepts = torch.tensor(detector.words, device=words.device)
     is_said = (words.unsqueeze(2) == concepts).any(dim=1)  # (B, M)
     logarithms = scores.clamp(min=LEAST_SCORE).log()
-    # A caption may say no concept at all.
-    said = logarithms.where(is_said, logarithms.new_tensor(torch.nan))
+    strongest = detector.strongest(scores)
+    found = (strongest.words.unsqueeze(2) == words.unsqueeze(1)).any(dim=2)  # (B, N)
     columns = {
-        "mean concept": said.nanmean(dim=1),
-        "least concept": said.nan_to_num(torch.inf).amin(dim=1).nan_to_num(posinf=torch.nan),
+        # Unknown for a caption that says no concept at all.
+        "mean concept": logarithms.where(is_said, logarithms.new_tensor(torch.nan)).nanmean(dim=1),
+        "said": strongest.scores.where(found, 0.0).sum(dim=1) / strongest.scores.sum(dim=1),
         "unsaid": scores.where(~is_said, 0.0).amax(dim=1),
     }
     if detector.classifier is not None:
         classes = detector.class_probabilities(regions)  # (B, classes)
-        columns["class"] = classes.amax(dim=1).log()
         columns["class entropy"] = -torch.xlogy(classes, classes).sum(dim=1)
     return columns

@@ -64,16 +64,17 @@ def test_concepts_that_are_said_and_the_strongest_that_is_not():
     found = evidence(detector=detector)
     said = torch.stack([scores[0], scores[3], scores[5]])
     assert torch.isclose(found["mean concept"][0], said.log().mean())
-    assert torch.isclose(found["least concept"][0], said.log().min())
+    assert torch.isclose(found["said"][0], said.sum() / scores.sum())
     assert found["unsaid"][0] == max(scores[1], scores[2], scores[4])
     classes = detector.class_probabilities(REGIONS)
-    assert torch.allclose(found["class"], classes.amax(dim=1).log())
+    entropies = torch.distributions.Categorical(classes).entropy()
+    assert torch.allclose(found["class entropy"], entropies)
 
 
 def test_nothing_is_known_of_the_concepts_of_a_caption_without_any():
     found = evidence(detector=tiny_detector())
     assert math.isnan(found["mean concept"][1])
-    assert math.isnan(found["least concept"][1])
+    assert found["said"][1] == 0
     assert not math.isnan(found["unsaid"][1])
 
 
