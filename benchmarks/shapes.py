@@ -26,6 +26,7 @@ from pytorch.training.epoch import EpochResult
 from pytorch.training.run import run_training
 from pytorch.training.run_config import RunConfig
 from pytorch.training.run_folder import RunFolder
+from pytorch.training.train_data import Weighted
 
 CONFIG = Path(__file__).with_suffix(".toml")
 
@@ -61,7 +62,7 @@ def main() -> None:
         run, cache = RunFolder(folder / "run"), folder / "cache"
         start, processor_start = time.perf_counter(), time.process_time()
         run_training(
-            dataset,
+            [Weighted(dataset)],
             shapes_config(),
             folder=run,
             output=run.checkpoint,

@@ -30,6 +30,7 @@ from pytorch.training.distributed import (
 )
 from pytorch.training.epoch import TrainingError
 from pytorch.training.self_critical import SelfCritical
+from pytorch.training.train_data import TrainData, Weighted
 from pytorch.training.trainer import Trainer
 from pytorch.training.training_config import TrainingConfig
 from tests.tiny import FROZEN, tiny_shapes
@@ -51,7 +52,8 @@ def trainer(cache: Path, *, dropout: float = 0.5, **changes: Any) -> Trainer:
     with main_process_first():
         captioner, train, dev = tiny_shapes(cache, dropout=dropout)
     config = dataclasses.replace(CONFIG, **changes)
-    return Trainer(captioner, train=train, dev=dev, config=config)
+    data = TrainData((Weighted(train),))
+    return Trainer(captioner, train=data, dev={"shapes": dev}, config=config)
 
 
 def run(learner: Trainer) -> dict[str, Any]:
@@ -87,10 +89,11 @@ def failure(cache: Path) -> str:
     """What the trainer says if the features of the last process alone are not numbers."""
     learner = trainer(cache)
     if not is_main_process():
-        features = learner.train_split.features
-        undefined = np.full((len(features), 4, 1280), np.nan, np.float16)
-        broken = RegionFeatures(features.names, undefined)
-        learner.train_split = dataclasses.replace(learner.train_split, features=broken)
+        [part] = learner.train_data.pictures
+        names = part.data.features.names
+        undefined = np.full((len(names), 4, 1280), np.nan, np.float16)
+        broken = dataclasses.replace(part.data, features=RegionFeatures(names, undefined))
+        learner.train_data = TrainData((Weighted(broken),))
     try:
         learner.run(lambda _: None)
     except TrainingError as error:
@@ -101,7 +104,7 @@ def failure(cache: Path) -> str:
 def self_critical_losses(cache: Path) -> dict[str, Any]:
     """The loss of a shard of three images, its loss without the other shard, its word count."""
     learner = trainer(cache, batch_size=3)
-    objective = SelfCritical(learner.captioner, learner.train_split, learner.config)
+    objective = SelfCritical(learner.captioner, learner.train_data, learner.config)
     rows = next(objective.batches(1))
     words = []
 

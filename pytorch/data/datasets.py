@@ -17,7 +17,7 @@ from pytorch.data.formats.captions_csv import load_captions_csv
 from pytorch.data.formats.coco import load_coco
 from pytorch.data.formats.flickr import load_flickr8k, load_flickr30k
 from pytorch.data.formats.karpathy import load_karpathy
-from pytorch.data.formats.reading import refuse
+from pytorch.data.formats.reading import NoSplitError, refuse
 from pytorch.data.images import DatasetError
 from pytorch.data.shapes import load_shapes
 
@@ -60,6 +60,7 @@ def load_dataset(
     *,
     allow_missing: bool = False,
     splits: Collection[str] | None = None,
+    optional: Collection[str] = (),
     images: bool = True,
 ) -> CaptionDataset:
     """Read and check a data set, all but the images themselves.
@@ -73,6 +74,7 @@ def load_dataset(
         root: The folder that holds its files.
         allow_missing: Whether more than 1 percent of a split may be left out.
         splits: The splits to read; only their files are needed. By default all there are.
+        optional: Those of `splits` that are left out if the data set has none of the name.
         images: Whether image files are needed. Without them no image counts as missing, and none
             can be opened.
 
@@ -81,7 +83,13 @@ def load_dataset(
     """
     if name not in DATASETS:
         raise DatasetError(f"There is no data set {name!r}; choose one of: {', '.join(DATASETS)}.")
-    dataset = DATASETS[name](root, splits=splits, images=images)
+    try:
+        dataset = DATASETS[name](root, splits=splits, images=images)
+    except NoSplitError:
+        if not optional or splits is None:
+            raise
+        needed = [split for split in splits if split not in optional]
+        dataset = DATASETS[name](root, splits=needed, images=images)
     dataset = dataclasses.replace(dataset, allow_missing=allow_missing).without_empty_captions()
     for split in dataset.empty_captions:
         logger.warning(dataset.empty_captions_sentence(split))

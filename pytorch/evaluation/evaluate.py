@@ -25,6 +25,10 @@ class Evaluation:
     captions: tuple[str, ...]
     scores: dict[str, float]
 
+    def by_image(self, split: PreparedSplit) -> dict[str, str]:
+        """The captions by the names of their images."""
+        return dict(zip(split.features.names, self.captions, strict=True))
+
 
 def generate_captions(
     captioner: Captioner,

@@ -40,7 +40,14 @@ class Vocabulary:
         }
 
     @classmethod
-    def build(cls, captions: Iterable[Sequence[str]], *, min_count: int) -> Vocabulary:
+    def build(
+        cls,
+        captions: Iterable[Sequence[str]],
+        *,
+        min_count: int,
+        texts: Iterable[Sequence[str]] = (),
+        min_text_count: int = 1,
+    ) -> Vocabulary:
         """Build the vocabulary of the words that are frequent in tokenized captions.
 
         The most frequent words come first, equally frequent ones in alphabetical order, so the
@@ -48,22 +55,28 @@ class Vocabulary:
 
         Args:
             captions: Tokenized captions, of the train split only.
-            min_count: How often a word must occur to be included.
+            min_count: How often a word must occur in the captions to be included.
+            texts: Tokenized sentences without pictures.
+            min_text_count: How often a word that is rarer in the captions must occur in captions
+                and texts together; words that no text has are not included for it.
 
         Raises:
             ValueError: No word occurs that often.
         """
         counts = Counter(word for caption in captions for word in caption)
+        in_texts = Counter(word for text in texts for word in text)
         for token in SPECIAL_TOKENS:
-            del counts[token]
-        kept = [word for word, count in counts.items() if count >= min_count]
+            del counts[token], in_texts[token]
+        kept = {word for word, count in counts.items() if count >= min_count}
         if not kept:
             raise ValueError(
                 f"No word occurs at least {min_count} times in the captions of the train split; "
                 f"the most frequent one occurs {max(counts.values(), default=0)} times. Lower "
                 "min_count."
             )
-        return cls([*SPECIAL_TOKENS, *sorted(kept, key=lambda word: (-counts[word], word))])
+        together = counts + in_texts
+        kept |= {word for word in in_texts if together[word] >= min_text_count}
+        return cls([*SPECIAL_TOKENS, *sorted(kept, key=lambda word: (-together[word], word))])
 
     def __len__(self) -> int:
         return len(self.words)

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from statistics import fmean
 
 from torch import nn
 from tqdm import tqdm
@@ -27,21 +28,36 @@ class EpochResult:
         epoch: Its number, from 1; 0 stands for the weights before the first epoch.
         objective: The name of the objective.
         loss: Mean over its batches; NaN for epoch 0.
-        scores: Scores on the dev split, by metric.
+        dev_scores: For each data set with a dev split, the scores on it, by metric.
         training_seconds: Time spent on training.
-        evaluation_seconds: Time spent on captioning and scoring the dev split.
-        improved: Whether its CIDEr-D is the highest so far.
-        captions: The caption of each dev image, by image name.
+        evaluation_seconds: Time spent on captioning and scoring the dev splits.
+        improved: Whether its mean CIDEr-D is the highest so far.
+        captions: For each of these data sets, the caption of each dev image, by image name.
     """
 
     epoch: int
     objective: str
     loss: float
-    scores: dict[str, float]
+    dev_scores: dict[str, dict[str, float]]
     training_seconds: float
     evaluation_seconds: float
     improved: bool
-    captions: dict[str, str] = field(repr=False)
+    captions: dict[str, dict[str, str]] = field(repr=False)
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """The mean of each score over the data sets."""
+        every = list(self.dev_scores.values())
+        return {name: fmean(scores[name] for scores in every) for name in every[0]}
+
+
+def named_scores(result: EpochResult, *, separator: str = " ") -> dict[str, float]:
+    """The mean scores; with several data sets, those on each as well, such as "coco BLEU-4"."""
+    scores = dict(result.scores)
+    if len(result.dev_scores) > 1:
+        for dataset, own in result.dev_scores.items():
+            scores |= {f"{dataset}{separator}{name}": score for name, score in own.items()}
+    return scores
 
 
 def train_one_epoch(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pytorch.model.captioner import Captioner
 from pytorch.model.decoding import DecodingConfig
 from pytorch.model.encoders import ENCODERS, Encoder
+from pytorch.training.recipe import recipe_datasets
 
 TEMPLATE = """\
 # {name}
@@ -22,15 +23,13 @@ Captions a photograph with one English sentence.
 
 ## Data
 {trained},
-and tuned on the dev split of `{dataset}` ({images} images). No image of a test split was used.
+and tuned on {tuned}. No image of a test split was used.
 {terms}
 
 ## Scores
 On the {split} split, with {decoding}:
 
-| {score_names} |
-| {rules} |
-| {score_values} |
+{score_table}
 
 {before}`metrics.json` has the recipe and the seed.
 
@@ -61,8 +60,8 @@ def model_card(captioner: Captioner, *, name: str) -> str:
         name: The name of the checkpoint.
     """
     encoder, config, metrics = captioner.encoder, captioner.decoder.config, captioner.metrics
-    scores: Mapping[str, float] = metrics["scores"]
     recipes: Sequence[Mapping[str, Any]] = metrics["training"]
+    datasets = [dataset for recipe in recipes for dataset in recipe_datasets(recipe)]
     facts: dict[str, Any] = {
         "name": name,
         "encoder": encoder.name,
@@ -74,11 +73,10 @@ def model_card(captioner: Captioner, *, name: str) -> str:
         "embedding": config.embedding_size,
         "words": len(captioner.vocabulary),
         "trained": _trained(recipes),
-        "terms": " ".join(dict.fromkeys(recipe["terms"] for recipe in recipes)),
-        "rare": RARE_IN_FLICKR if {recipe["dataset"] for recipe in recipes} <= FLICKR else "",
-        "score_names": " | ".join(scores),
-        "rules": " | ".join("---" for _ in scores),
-        "score_values": " | ".join(f"{score:.3f}" for score in scores.values()),
+        "tuned": _tuned(metrics),
+        "terms": " ".join(dict.fromkeys(dataset["terms"] for dataset in datasets)),
+        "rare": RARE_IN_FLICKR if {dataset["dataset"] for dataset in datasets} <= FLICKR else "",
+        "score_table": _score_table(metrics),
         "decoding": _decoding(captioner.decoding),
         "before": _before(recipes[-1]),
         "size": encoder.preprocessing.size,
@@ -88,12 +86,53 @@ def model_card(captioner: Captioner, *, name: str) -> str:
 
 def _trained(recipes: Sequence[Mapping[str, Any]]) -> str:
     """A sentence on the data sets that the model was trained on, one after the other."""
-    sets = [
-        f"`{recipe['dataset']}` ({recipe['train_images']} images"
-        f"{', and their mirror images' if recipe['flip'] else ''})"
+    trainings = dict.fromkeys(
+        _joined(_described(dataset, flip=recipe["flip"]) for dataset in recipe_datasets(recipe))
         for recipe in recipes
-    ]
-    return f"Trained on the train split of {', then on that of '.join(dict.fromkeys(sets))}"
+    )
+    return f"Trained on {', then on '.join(trainings)}"
+
+
+def _described(dataset: Mapping[str, Any], *, flip: bool) -> str:
+    """What a training saw of one data set."""
+    weight = "" if dataset.get("weight", 1) == 1 else f", weight {dataset['weight']:g}"
+    if "train_sentences" in dataset:
+        count = f"{dataset['train_sentences']:,} sentences without pictures"
+        return f"`{dataset['dataset']}` ({count}{weight})"
+    mirrored = ", and their mirror images" if flip else ""
+    count = f"{dataset['train_images']} images{mirrored}"
+    return f"the train split of `{dataset['dataset']}` ({count}{weight})"
+
+
+def _dev(metrics: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+    """The images and scores of each dev split; there was a single one in older checkpoints."""
+    dev: Mapping[str, Mapping[str, Any]] = metrics.get("dev") or {
+        metrics["dataset"]: {"images": metrics["images"], "scores": metrics["scores"]}
+    }
+    return dev
+
+
+def _tuned(metrics: Mapping[str, Any]) -> str:
+    return _joined(
+        f"the dev split of `{name}` ({own['images']} images)" for name, own in _dev(metrics).items()
+    )
+
+
+def _score_table(metrics: Mapping[str, Any]) -> str:
+    """A line of scores for each dev split, named if there are several."""
+    dev, names = _dev(metrics), list(metrics["scores"])
+    rows = [[f"{own['scores'][name]:.3f}" for name in names] for own in dev.values()]
+    if len(dev) > 1:
+        names = ["data set", *names]
+        rows = [[f"`{dataset}`", *row] for dataset, row in zip(dev, rows, strict=True)]
+    lines = [names, ["---"] * len(names), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _joined(parts: Iterable[str]) -> str:
+    """The parts as a list in a sentence."""
+    *first, last = parts
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _decoding(decoding: DecodingConfig) -> str:

@@ -10,13 +10,25 @@ from typing import Any
 import torch
 
 from pytorch.data.caption_dataset import CaptionDataset
+from pytorch.data.formats.sentences import SentenceDataset
 from pytorch.model.checkpoint_files import CheckpointError
+from pytorch.training.data_sets import DataSets
 from pytorch.training.distributed import world_size
 from pytorch.training.epoch import EpochResult
 from pytorch.training.run_config import RunConfig
+from pytorch.training.train_data import Weighted
 
 # What the model card needs to know of each training.
-REQUIRED = ("dataset", "terms", "train_images", "flip")
+REQUIRED = ("dataset", "terms", "flip")
+
+
+def recipe_datasets(recipe: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """What the recipe of a training says of its data sets.
+
+    In checkpoints of the time when a training had a single data set, the recipe says it itself.
+    """
+    datasets: Sequence[Mapping[str, Any]] = recipe.get("datasets", [recipe])
+    return datasets
 
 
 def check_recipes(metrics: Mapping[str, Any], checkpoint: Path) -> None:
@@ -26,8 +38,12 @@ def check_recipes(metrics: Mapping[str, Any], checkpoint: Path) -> None:
         CheckpointError: The recipe of a training lacks an entry.
     """
     for recipe in metrics.get("training", []):
-        for name in REQUIRED:
-            if name not in recipe:
+        for dataset in recipe_datasets(recipe):
+            stated = {**recipe, **dataset}
+            missing = [name for name in REQUIRED if name not in stated]
+            if not {"train_images", "train_sentences"} & set(stated):
+                missing.append("train_images")
+            for name in missing:
                 raise CheckpointError(
                     f"The checkpoint at {checkpoint} does not state {name!r} of its training, "
                     "which the model card needs. Train it again with this program."
@@ -35,7 +51,7 @@ def check_recipes(metrics: Mapping[str, Any], checkpoint: Path) -> None:
 
 
 def checkpoint_metrics(
-    dataset: CaptionDataset,
+    datasets: DataSets,
     config: RunConfig,
     history: Sequence[EpochResult],
     earlier: Sequence[Mapping[str, Any]],
@@ -43,19 +59,19 @@ def checkpoint_metrics(
     """The content of `metrics.json`.
 
     Args:
-        dataset: The data set trained on.
+        datasets: The data sets trained on.
         config: The options of the run.
         history: The epochs so far, of which the last one is the best.
         earlier: The recipes of the trainings that this one continues.
     """
     best = history[-1]
     recipe = {
-        "dataset": dataset.name,
-        "terms": dataset.terms,
-        "train_images": len(dataset.split("train")),
+        "datasets": [
+            *(_pictures(name, part) for name, part in datasets.pictures.items()),
+            *(_sentences(name, part) for name, part in datasets.texts.items()),
+        ],
         "best_epoch": best.epoch,
         "objective": best.objective,
-        "skipped_images": dataset.skipped,
         "world_size": world_size(),
         **dataclasses.asdict(config.training),
         "torch": torch.__version__,
@@ -64,13 +80,38 @@ def checkpoint_metrics(
         recipe["min_count"] = config.start.min_count
     else:
         recipe["scores_before"] = _rounded(history[0].scores)
+    dev = {
+        name: {"images": len(datasets.dev[name].split("dev")), "scores": _rounded(scores)}
+        for name, scores in best.dev_scores.items()
+    }
     return {
-        "dataset": dataset.name,
+        "dataset": ", ".join(dev),
         "split": "dev",
-        "images": len(dataset.split("dev")),
+        "images": sum(own["images"] for own in dev.values()),
         "beam_size": config.decoding.beam_size,
         "scores": _rounded(best.scores),
+        "dev": dev,
         "training": [*earlier, recipe],
+    }
+
+
+# The folders of the data sets are nobody's concern.
+def _pictures(name: str, part: Weighted[CaptionDataset]) -> dict[str, Any]:
+    return {
+        "dataset": name,
+        "terms": part.data.terms,
+        "weight": part.weight,
+        "train_images": len(part.data.split("train")),
+        "skipped_images": part.data.skipped,
+    }
+
+
+def _sentences(name: str, part: Weighted[SentenceDataset]) -> dict[str, Any]:
+    return {
+        "dataset": name,
+        "terms": part.data.terms,
+        "weight": part.weight,
+        "train_sentences": len(part.data.sentences),
     }
 
 

@@ -1,11 +1,11 @@
-"""One training run, from a data set to a checkpoint."""
+"""One training run, from data sets to a checkpoint."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,13 @@ from typing import Any
 import torch
 
 from pytorch.data.caption_dataset import CaptionDataset
-from pytorch.data.prepared import PreparedDataset, prepare
+from pytorch.data.formats.sentences import SentenceDataset
+from pytorch.data.prepared import PreparedSplit
 from pytorch.model.captioner import Captioner
 from pytorch.model.checkpoint import default_device, save_checkpoint
 from pytorch.model.checkpoint_files import CheckpointError, check_replaceable
+from pytorch.model.injections import INJECTIONS
+from pytorch.training.data_sets import DataSets
 from pytorch.training.distributed import is_main_process, main_process_first, world_size
 from pytorch.training.epoch import EpochResult, TrainingError
 from pytorch.training.model_card import model_card
@@ -28,13 +31,15 @@ from pytorch.training.start import (
     captioner_to_train_further,
     load_encoder,
     new_captioner,
+    train_examples,
     warn_of_unknown_words,
 )
+from pytorch.training.train_data import TrainData, Weighted
 from pytorch.training.trainer import Trainer
 
 
 def run_training(
-    dataset: CaptionDataset,
+    datasets: Iterable[Weighted[CaptionDataset | SentenceDataset]],
     config: RunConfig,
     *,
     folder: RunFolder,
@@ -44,7 +49,7 @@ def run_training(
     resume: bool = False,
     progress: bool = False,
 ) -> EpochResult:
-    """Train on the train split, and write the best epoch on dev as a checkpoint.
+    """Train on the train splits, and write the best epoch on dev as a checkpoint.
 
     The checkpoint is written after each epoch that is the best so far. The log and the state are
     written after every epoch, so that an interrupted run can be resumed as if it had never
@@ -53,7 +58,7 @@ def run_training(
     Of several processes (see `distributed`), only the main process writes and calls `on_epoch`.
 
     Args:
-        dataset: What `load_dataset` has read.
+        datasets: What `load_dataset` and `load_sentences` have read.
         config: The options of the run.
         folder: The run's folder.
         output: Where to write the checkpoint.
@@ -72,18 +77,24 @@ def run_training(
     device = default_device()
     if config.training.mixed_precision and device.type != "cuda":
         raise TrainingError("mixed_precision needs a GPU, and there is none. Leave it out.")
+    data_sets = DataSets.of(datasets)
+    _check_texts(data_sets, config)
     options = {
-        "dataset": dataset.name,
-        "root": dataset.root,
-        "allow_missing": dataset.allow_missing,
+        "datasets": str(data_sets),
+        "allow_missing": any(part.data.allow_missing for part in data_sets.pictures.values()),
         "output": None if output == folder.checkpoint else output,  # a run folder may be moved
         "world_size": world_size(),
         **config.values(),
     }
     progress = progress and is_main_process()
     with _begin(folder, output, config, options, resume=resume):
-        captioner, data = _load(dataset, config, cache_dir, device=device, progress=progress)
-        run = _Run(captioner, data, config, folder, output, progress=progress)
+        run = _Run(
+            *_load(data_sets, config, cache_dir, device=device, progress=progress),
+            config=config,
+            folder=folder,
+            output=output,
+            progress=progress,
+        )
         if resume:
             run.restore()
         return run.train(on_epoch, options)
@@ -107,6 +118,17 @@ def _begin(
         yield
 
 
+def _check_texts(datasets: DataSets, config: RunConfig) -> None:
+    """Make sure that the decoder can learn from sentences without pictures, if there are any."""
+    injection = config.decoder.injection
+    if datasets.texts and not INJECTIONS[injection].needs_concepts:
+        reading = [name for name, each in INJECTIONS.items() if each.needs_concepts]
+        raise TrainingError(
+            f"Sentences without pictures teach the injection {injection} nothing, because it "
+            f"reads no concepts. Leave them out, or choose {' or '.join(reading)}."
+        )
+
+
 def _check_output(output: Path, folder: RunFolder, init_from: Path | None) -> None:
     """Make sure that the checkpoint will replace nothing that is still needed."""
     check_replaceable(output)
@@ -124,14 +146,14 @@ def _check_output(output: Path, folder: RunFolder, init_from: Path | None) -> No
 
 
 def _load(
-    dataset: CaptionDataset,
+    datasets: DataSets,
     config: RunConfig,
     cache_dir: Path,
     *,
     device: torch.device,
     progress: bool,
-) -> tuple[Captioner, PreparedDataset]:
-    """The captioner to train, and the data set with the features of its encoder."""
+) -> tuple[Captioner, DataSets, TrainData, dict[str, PreparedSplit]]:
+    """The captioner to train, and the data sets with the features of its encoder."""
     torch.manual_seed(config.training.seed)  # decides the initial weights
     init_from = config.start.init_from
     captioner = None
@@ -141,21 +163,14 @@ def _load(
         encoder = captioner.encoder if captioner else load_encoder(config)
         if config.training.fine_tune_from is not None:
             encoder.layers_from(config.training.fine_tune_from)  # refuses an unknown layer early
-        data = prepare(
-            dataset,
-            ("train", "dev"),
-            encoder,
-            cache_dir,
-            device=device,
-            flip=config.training.flip,
-            progress=progress,
+        usable, train, dev = datasets.prepared(
+            encoder, cache_dir, device=device, flip=config.training.flip, progress=progress
         )
-    train = data.dataset.split("train")
     if captioner is None or init_from is None:
-        return new_captioner(config, encoder, train, device), data
-    if is_main_process():
-        warn_of_unknown_words(captioner.vocabulary, train, init_from)
-    return captioner, data
+        captioner = new_captioner(config, encoder, usable, device)
+    elif is_main_process():
+        warn_of_unknown_words(captioner.vocabulary, train_examples(usable), init_from)
+    return captioner, usable, train, dev
 
 
 class _Run:
@@ -164,25 +179,23 @@ class _Run:
     def __init__(
         self,
         captioner: Captioner,
-        data: PreparedDataset,
+        datasets: DataSets,
+        train: TrainData,
+        dev: Mapping[str, PreparedSplit],
+        *,
         config: RunConfig,
         folder: RunFolder,
         output: Path,
-        *,
         progress: bool,
     ) -> None:
-        self.dataset = data.dataset
+        self.datasets = datasets
         self.config = config
         self.folder = folder
         self.output = output
         self.earlier_recipes = captioner.metrics.get("training", [])
-        self.inputs = _fingerprint(captioner, data)
+        self.inputs = _fingerprint(captioner, train, dev)
         self.trainer = Trainer(
-            captioner,
-            train=data.splits["train"],
-            dev=data.splits["dev"],
-            config=config.training,
-            progress=progress,
+            captioner, train=train, dev=dev, config=config.training, progress=progress
         )
 
     def restore(self) -> None:
@@ -213,7 +226,7 @@ class _Run:
             history = self.trainer.history
             if history and is_main_process():  # a run that was stopped has a report too
                 title = f"Training run {self.folder.path.name}"
-                page = training_report(title, self.dataset, options, history)
+                page = training_report(title, self.datasets, options, history)
                 self.folder.write_report(page)
 
     def _write(self, result: EpochResult, state: Mapping[str, Any]) -> None:
@@ -223,7 +236,7 @@ class _Run:
         if result.improved:
             captioner = self.trainer.averaged
             captioner.metrics = checkpoint_metrics(
-                self.dataset, self.config, history, self.earlier_recipes
+                self.datasets, self.config, history, self.earlier_recipes
             )
             card = model_card(captioner, name=self.output.name)
             save_checkpoint(self.output, captioner, model_card=card)
@@ -231,14 +244,13 @@ class _Run:
         self.folder.save_state({"inputs": self.inputs, **state})
 
 
-def _fingerprint(captioner: Captioner, data: PreparedDataset) -> str:
+def _fingerprint(captioner: Captioner, train: TrainData, dev: Mapping[str, PreparedSplit]) -> str:
     """SHA-256 of what a state depends on besides the options."""
+    splits = [*(part.data for part in train.pictures), *dev.values()]
     content = [
         captioner.encoder.weights_hash(),
         captioner.vocabulary.words,
-        *(
-            [dataclasses.astuple(example) for example in split.examples]
-            for split in data.splits.values()
-        ),
+        *([dataclasses.astuple(example) for example in split.examples] for split in splits),
+        *(part.data.sentences for part in train.texts),
     ]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()

@@ -41,8 +41,12 @@ class StartConfig:
         4, "how often a word must occur in the train split to be in the vocabulary"
     )
 
+    min_text_count: int = option(
+        15, "how often a rarer word must occur in captions and sentences without pictures together"
+    )
+
     def __post_init__(self) -> None:
-        check_at_least(self, 1, "min_count")
+        check_at_least(self, 1, "min_count", "min_text_count")
 
 
 PARTS: dict[str, type] = {
@@ -58,6 +62,7 @@ NEW_MODEL_OPTIONS = {
     *(option.name for part in ("model", "decoder") for option in OPTIONS[part]),
     "encoder_weights",
     "min_count",
+    "min_text_count",
 }
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from pytorch.files.atomic import new_file, write_file
-from pytorch.training.epoch import EpochResult, TrainingError
+from pytorch.training.epoch import EpochResult, TrainingError, named_scores
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -146,10 +146,11 @@ class RunFolder:
         """Write a CSV row for each epoch, and the last epoch for TensorBoard if it is installed."""
         text = io.StringIO(newline="")
         writer = csv.writer(text)
-        writer.writerow(["epoch", "objective", "loss", "training_seconds", *history[0].scores])
+        columns = named_scores(history[0])
+        writer.writerow(["epoch", "objective", "loss", "training_seconds", *columns])
         for result in history:
             row = [result.epoch, result.objective, result.loss, result.training_seconds]
-            writer.writerow([*row, *result.scores.values()])
+            writer.writerow([*row, *named_scores(result).values()])
         write_file(self.path / LOG, text.getvalue())
         self._write_events(history[-1])
 
@@ -166,7 +167,7 @@ class RunFolder:
             self._events = writer_class(str(self.path / TENSORBOARD), purge_step=result.epoch)
         if math.isfinite(result.loss):
             self._events.add_scalar("loss", result.loss, result.epoch)
-        for name, score in result.scores.items():
+        for name, score in named_scores(result, separator="/").items():
             self._events.add_scalar(f"dev/{name}", score, result.epoch)
         self._events.flush()
 

@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
 
 from pytorch.data.datasets import Example
-from pytorch.data.prepared import PreparedSplit
 from pytorch.evaluation.metrics import CiderD
 from pytorch.model.captioner import Captioner
 from pytorch.model.concepts import ImageFeatures
@@ -28,7 +27,11 @@ from pytorch.model.tokenization import tokenize
 from pytorch.model.vocabulary import END, Vocabulary
 from pytorch.training.distributed import mean_over_ranks, own_shard
 from pytorch.training.objective import Objective
+from pytorch.training.train_data import TrainData, count_drawn, draw
 from pytorch.training.training_config import TrainingConfig
+
+Reward = Callable[[Sequence[int], Tensor], Tensor]
+"""Scores captions (B, K, T) of the images in B rows; the rewards are (B, K)."""
 
 
 class CaptionReward:
@@ -66,32 +69,54 @@ class CaptionReward:
         return [*self.vocabulary.decode(numbers), *ended]
 
 
+class SplitRewards:
+    """The rewards of the pictures of several data sets.
+
+    How much a word is worth depends on how rare it is among the references of its own data set.
+    """
+
+    def __init__(self, data: TrainData, vocabulary: Vocabulary) -> None:
+        self._rewards = [
+            (rows.data, CaptionReward(part.data.examples, vocabulary))
+            for rows, part in zip(data.rows, data.pictures, strict=True)
+        ]
+
+    def __call__(self, rows: Sequence[int], captions: Tensor) -> Tensor:
+        """Reward generated captions (B, K, T) of the pictures in these rows, (B, K)."""
+        rewards = captions.new_zeros(captions.shape[:2], dtype=torch.float32)
+        for own, reward in self._rewards:
+            places = [place for place, row in enumerate(rows) if row in own]
+            if places:
+                mine = [rows[place] - own.start for place in places]
+                rewards[places] = reward(mine, captions[places])
+        return rewards
+
+
 class SelfCritical(Objective):
     """The last objective: the reward of captions that the model samples itself."""
 
     name = "self-critical"
 
-    def __init__(self, captioner: Captioner, train: PreparedSplit, config: TrainingConfig) -> None:
+    def __init__(self, captioner: Captioner, train: TrainData, config: TrainingConfig) -> None:
         super().__init__(captioner)
-        self.features = train.features
-        self.reward = CaptionReward(train.examples, captioner.vocabulary)
+        self.train_data = train
+        self.reward = SplitRewards(train, captioner.vocabulary)
         self.batch_size = config.batch_size
         self.seed = config.seed
         self.samples = config.self_critical_samples
 
     def __len__(self) -> int:
-        return math.ceil(len(self.features) / self.batch_size)
+        return math.ceil(count_drawn(self.train_data.rows) / self.batch_size)
 
     def batches(self, epoch: int) -> Iterator[list[int]]:
         """The rows of this process's shard of each batch of images."""
-        rows = list(range(len(self.features)))
-        random.Random(f"{self.seed}-{epoch}").shuffle(rows)  # noqa: S311
+        rows = draw(self.train_data.rows, random.Random(f"{self.seed}-{epoch}"))  # noqa: S311
         for start in range(0, len(rows), self.batch_size):
             yield own_shard(rows[start : start + self.batch_size])
 
     def forward(self, batch: list[int]) -> Tensor:
         """Loss of one shard, a scalar."""
-        regions = self.features.rows(batch).to(self.captioner.device)  # (B, R, C)
+        regions = self.train_data.features.rows(batch).to(self.captioner.device)  # (B, R, C)
         return self_critical_loss(
             self.captioner.decoder,
             self.captioner.image_features(regions),
@@ -106,7 +131,7 @@ def self_critical_loss(
     decoder: Decoder,
     image: ImageFeatures,
     rows: Sequence[int],
-    reward: CaptionReward,
+    reward: Reward,
     *,
     samples: int,
     max_words: int,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
 import torch
@@ -14,10 +15,11 @@ from pytorch.model.captioner import Captioner
 from pytorch.model.checkpoint import load_captioner
 from pytorch.model.decoders import Decoder
 from pytorch.model.encoders import Encoder
-from pytorch.model.tokenization import tokenize
 from pytorch.model.vocabulary import Vocabulary
+from pytorch.training.data_sets import DataSets
 from pytorch.training.recipe import check_recipes
 from pytorch.training.run_config import RunConfig
+from pytorch.training.train_data import tokenized_captions
 
 WORDS_IN_WARNING = 10
 
@@ -39,11 +41,15 @@ def load_encoder(config: RunConfig) -> Encoder:
 
 
 def new_captioner(
-    config: RunConfig, encoder: Encoder, train: Sequence[Example], device: torch.device
+    config: RunConfig, encoder: Encoder, datasets: DataSets, device: torch.device
 ) -> Captioner:
-    """A captioner with a random decoder and the vocabulary of the train split, on `device`."""
-    captions = (tokenize(text) for example in train for text in example.captions)
-    vocabulary = Vocabulary.build(captions, min_count=config.start.min_count)
+    """A captioner with a random decoder and the vocabulary of the train splits, on `device`."""
+    vocabulary = Vocabulary.build(
+        tokenized_captions(train_examples(datasets)),
+        min_count=config.start.min_count,
+        texts=chain.from_iterable(part.data.sentences for part in datasets.texts.values()),
+        min_text_count=config.start.min_text_count,
+    )
     captioner = Captioner(
         encoder=encoder,
         decoder=Decoder(config.decoder, vocabulary_size=len(vocabulary), channels=encoder.channels),
@@ -51,6 +57,11 @@ def new_captioner(
         decoding=config.decoding,
     )
     return captioner.to(device)
+
+
+def train_examples(datasets: DataSets) -> Iterator[Example]:
+    """The examples of all train splits, without mirrored ones."""
+    return chain.from_iterable(part.data.split("train") for part in datasets.pictures.values())
 
 
 def captioner_to_train_further(
@@ -68,16 +79,14 @@ def captioner_to_train_further(
     return captioner
 
 
-def unknown_words(vocabulary: Vocabulary, examples: Sequence[Example]) -> list[str]:
+def unknown_words(vocabulary: Vocabulary, examples: Iterable[Example]) -> list[str]:
     """The words of the captions that are not in the vocabulary, most frequent first."""
-    counts = Counter(
-        word for example in examples for text in example.captions for word in tokenize(text)
-    )
+    counts = Counter(chain.from_iterable(tokenized_captions(examples)))
     return [word for word, _ in counts.most_common() if word not in vocabulary]
 
 
 def warn_of_unknown_words(
-    vocabulary: Vocabulary, examples: Sequence[Example], checkpoint: Path
+    vocabulary: Vocabulary, examples: Iterable[Example], checkpoint: Path
 ) -> None:
     """Log the words that a model trained further will not learn, if any."""
     if not (unknown := unknown_words(vocabulary, examples)):

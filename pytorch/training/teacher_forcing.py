@@ -1,79 +1,45 @@
 """Teacher forcing: predict every word from the image and the true words before it.
 
-Axis letters: B captions, T words, R regions, C channels, V vocabulary.
+Axis letters: B captions, P those with a picture, T words, R regions, C channels, S side of the
+encoder's input, V vocabulary.
 """
 
 from __future__ import annotations
 
-import math
-import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torch.nn.utils.rnn import pad_sequence
 
-from pytorch.data.datasets import Example
-from pytorch.data.prepared import PreparedSplit
 from pytorch.model.captioner import Captioner
-from pytorch.model.tokenization import tokenize
 from pytorch.model.vocabulary import Vocabulary
+from pytorch.training.caption_batches import NO_PICTURE, CaptionBatch, CaptionBatches
 from pytorch.training.distributed import own_shard, shard_count
 from pytorch.training.objective import Objective
+from pytorch.training.train_data import TrainData
 from pytorch.training.training_config import TrainingConfig
-
-# Captions are sorted by length within so many batches: enough to leave little padding, and few
-# enough to keep the batches mixed.
-BATCHES_SORTED_TOGETHER = 50
 
 Item = TypeVar("Item")
 
 
-class CaptionBatches:
-    """Captions as word numbers, in batches of similar length.
+class Shard(NamedTuple):
+    """What one process reads of a batch.
 
-    The batches of an epoch depend on the seed and the number of the epoch only.
+    Attributes:
+        inputs: The region features (P, R, C) of the captions with a picture, or, while the encoder
+            is fine-tuned, their images (P, 3, S, S).
+        is_pictured: Which captions have a picture, (B,).
+        captions: Word numbers, (B, T).
+        size: The number of captions in the whole batch.
     """
 
-    def __init__(
-        self, examples: Sequence[Example], vocabulary: Vocabulary, *, batch_size: int, seed: int
-    ) -> None:
-        self.pairs = [
-            (row, torch.tensor(vocabulary.encode(tokenize(caption))))
-            for row, example in enumerate(examples)
-            for caption in example.captions
-        ]
-        self.batch_size = batch_size
-        self.seed = seed
-
-    def __len__(self) -> int:
-        return math.ceil(len(self.pairs) / self.batch_size)
-
-    @property
-    def mean_words(self) -> float:
-        """Mean number of words to predict in a batch, `<end>` included."""
-        return sum(len(caption) - 1 for _, caption in self.pairs) / len(self)
-
-    def of_epoch(self, epoch: int) -> Iterator[tuple[list[int], Tensor]]:
-        """The rows of a batch's images, and its captions (B, T) with `<pad>` at the end."""
-        shuffler = random.Random(f"{self.seed}-{epoch}")  # noqa: S311
-        pairs = shuffler.sample(self.pairs, len(self.pairs))
-        together = self.batch_size * BATCHES_SORTED_TOGETHER
-        batches = []
-        for start in range(0, len(pairs), together):
-            chunk = sorted(pairs[start : start + together], key=lambda pair: len(pair[1]))
-            batches += [
-                chunk[first : first + self.batch_size]
-                for first in range(0, len(chunk), self.batch_size)
-            ]
-        shuffler.shuffle(batches)
-        for batch in batches:
-            rows = [row for row, _ in batch]
-            captions = [caption for _, caption in batch]
-            yield rows, pad_sequence(captions, batch_first=True, padding_value=Vocabulary.pad)
+    inputs: Tensor
+    is_pictured: Tensor
+    captions: Tensor
+    size: int
 
 
 class TeacherForcing(Objective):
@@ -83,16 +49,13 @@ class TeacherForcing(Objective):
     encodes them; otherwise it reads their precomputed features.
     """
 
-    def __init__(self, captioner: Captioner, train: PreparedSplit, config: TrainingConfig) -> None:
+    def __init__(self, captioner: Captioner, train: TrainData, config: TrainingConfig) -> None:
         super().__init__(captioner)
         self.encodes = bool(captioner.encoder.trainable_parameters())
         self.name = "fine-tuning" if self.encodes else "teacher forcing"
-        self.train_split = train
+        self.train_data = train
         self.caption_batches = CaptionBatches(
-            train.examples,
-            captioner.vocabulary,
-            batch_size=config.batch_size,
-            seed=config.seed,
+            train, captioner.vocabulary, batch_size=config.batch_size, seed=config.seed
         )
         self.mean_words = self.caption_batches.mean_words
         self.label_smoothing = config.label_smoothing
@@ -101,38 +64,48 @@ class TeacherForcing(Objective):
     def __len__(self) -> int:
         return len(self.caption_batches)
 
-    def batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor, int]]:
-        """This process's shard of each batch, and how many captions the whole batch has.
+    def batches(self, epoch: int) -> Iterator[Shard]:
+        """This process's shard of each batch."""
+        return one_ahead(map(self._shard, self.caption_batches.of_epoch(epoch)))
 
-        A shard is features (B, R, C), or images (B, 3, S, S), and word numbers (B, T).
-        """
-        return one_ahead(
-            (self._read(own_shard(rows)), own_shard(captions), len(rows))
-            for rows, captions in self.caption_batches.of_epoch(epoch)
-        )
-
-    def forward(self, batch: tuple[Tensor, Tensor, int]) -> Tensor:
+    def forward(self, batch: Shard) -> Tensor:
         """Loss of one shard, a scalar."""
-        inputs, captions, size = batch
         device = self.captioner.device
-        inputs, captions = inputs.to(device), captions.to(device)
-        regions = self.captioner.encoder(inputs) if self.encodes else inputs  # (B, R, C)
-        image = self.captioner.image_features(regions)
+        captions = batch.captions.to(device)
+        image = self.captioner.image_features(self._regions(batch))
         logits, attention = self.captioner.decoder(image, captions[:, :-1])
         return caption_loss(
             logits,
             captions[:, 1:],
             attention,
-            mean_words=self.mean_words / shard_count(size),
-            mean_captions=size / shard_count(size),
+            mean_words=self.mean_words / shard_count(batch.size),
+            mean_captions=batch.size / shard_count(batch.size),
             label_smoothing=self.label_smoothing,
             attention_penalty=self.attention_penalty,
         )
 
-    def _read(self, rows: Sequence[int]) -> Tensor:
+    def _shard(self, batch: CaptionBatch) -> Shard:
+        rows = own_shard(batch.rows.tolist())
+        pictured = [row for row in rows if row != NO_PICTURE]
         if self.encodes:
-            return self.train_split.pixels(rows, self.captioner.encoder.preprocessing)
-        return self.train_split.features.rows(rows)
+            inputs = self.train_data.pixels(pictured, self.captioner.encoder.preprocessing)
+        else:
+            inputs = self.train_data.features.rows(pictured)
+        return Shard(
+            inputs=inputs,
+            is_pictured=torch.tensor(rows) != NO_PICTURE,
+            captions=own_shard(batch.words),
+            size=len(batch.rows),
+        )
+
+    def _regions(self, batch: Shard) -> Tensor:
+        """The region features of a shard, (B, R, C); zeros for what has no picture."""
+        inputs = batch.inputs.to(self.captioner.device)
+        regions: Tensor = self.captioner.encoder(inputs) if self.encodes else inputs  # (P, R, C)
+        if len(regions) == len(batch.captions):
+            return regions
+        every = regions.new_zeros(len(batch.captions), *regions.shape[1:])
+        return every.index_put((batch.is_pictured.to(regions.device),), regions)  # (B, R, C)
 
 
 def one_ahead(items: Iterable[Item]) -> Iterator[Item]:

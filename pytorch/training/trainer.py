@@ -8,13 +8,13 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from pytorch.data.prepared import PreparedSplit
-from pytorch.evaluation.evaluate import evaluate
+from pytorch.evaluation.evaluate import Evaluation, evaluate
 from pytorch.model.captioner import Captioner
 from pytorch.training.distributed import (
     all_gather,
@@ -27,11 +27,14 @@ from pytorch.training.epoch import EpochResult, TrainingError, train_one_epoch
 from pytorch.training.objective import Objective
 from pytorch.training.optimization import Optimization
 from pytorch.training.phases import Phase, phases_of
+from pytorch.training.train_data import TrainData
 from pytorch.training.training_config import TrainingConfig
+
+Split = TypeVar("Split", PreparedSplit, TrainData)
 
 
 class Trainer:
-    """Trains a captioner phase by phase, and scores it on the dev split after each epoch.
+    """Trains a captioner phase by phase, and scores it on the dev splits after each epoch.
 
     Between two epochs `state_dict` holds everything the rest of the training depends on. A trainer
     built with the same arguments that loads it computes the same losses as one that was never
@@ -42,7 +45,7 @@ class Trainer:
     Attributes:
         captioner: The captioner being trained.
         initial_encoder: The encoder it came with, which is never changed: fine-tuning trains a
-            copy. The features of the two splits are this encoder's.
+            copy. The features of all splits are this encoder's.
         optimization: The optimizer and the moving average of the present phase.
         history: The results of the epochs so far.
         best_weights: The averaged weights of the best epoch so far; see `_weights`.
@@ -52,8 +55,8 @@ class Trainer:
         self,
         captioner: Captioner,
         *,
-        train: PreparedSplit,
-        dev: PreparedSplit,
+        train: TrainData,
+        dev: Mapping[str, PreparedSplit],
         config: TrainingConfig,
         progress: bool = False,
     ) -> None:
@@ -61,15 +64,15 @@ class Trainer:
 
         Args:
             captioner: The captioner to train, in place.
-            train: The split to learn from.
-            dev: The split to score.
+            train: What to learn from.
+            dev: The splits to score, at least one, by the names of their data sets.
             config: The training options.
             progress: Whether to show progress bars on stderr.
         """
         self.captioner = captioner
         self.initial_encoder = captioner.encoder
-        self.train_split = train
-        self.dev_split = dev
+        self.train_data = train
+        self.dev_splits = dict(dev)
         self.config = config
         self.progress = progress
         self.history: list[EpochResult] = []
@@ -173,35 +176,44 @@ class Trainer:
             on_epoch(self._score(epoch, objective.name, **trained))
 
     def _objective(self, phase: Phase) -> Objective:
-        train = self.train_split
+        train = self.train_data
         if not self.captioner.encoder.trainable_parameters():
             with main_process_first():  # the others find the features in the cache
                 train = self._encoded(train)
         return phase.objective(self.captioner, train, self.config)
 
     def _score(self, epoch: int, objective: str, *, loss: float, seconds: float) -> EpochResult:
-        """Score the averaged weights on dev, and keep them if they are the best so far."""
+        """Score the averaged weights, and keep them if they are the best so far."""
         start = time.perf_counter()
-        evaluation = broadcast_from_main(
-            lambda: evaluate(self.averaged, self._encoded(self.dev_split), progress=self.progress)
-        )
-        scores = evaluation.scores
+        evaluations = broadcast_from_main(self._evaluations)
         result = EpochResult(
             epoch=epoch,
             objective=objective,
             loss=loss,
-            scores=scores,
+            dev_scores={name: evaluation.scores for name, evaluation in evaluations.items()},
             training_seconds=seconds,
             evaluation_seconds=time.perf_counter() - start,
-            improved=self.best is None or scores["CIDEr-D"] > self.best.scores["CIDEr-D"],
-            captions=dict(zip(self.dev_split.features.names, evaluation.captions, strict=True)),
+            improved=False,
+            captions={
+                name: evaluation.by_image(self.dev_splits[name])
+                for name, evaluation in evaluations.items()
+            },
         )
+        if self.best is None or result.scores["CIDEr-D"] > self.best.scores["CIDEr-D"]:
+            result = dataclasses.replace(result, improved=True)
         self.history.append(result)
         if result.improved:
             self.best_weights = copy.deepcopy(self._weights(self.averaged))
         return result
 
-    def _encoded(self, split: PreparedSplit) -> PreparedSplit:
+    def _evaluations(self) -> dict[str, Evaluation]:
+        """The captions and scores of the averaged weights on each dev split."""
+        return {
+            name: evaluate(self.averaged, self._encoded(split), progress=self.progress)
+            for name, split in self.dev_splits.items()
+        }
+
+    def _encoded(self, split: Split) -> Split:
         """The split with features by the averaged captioner's encoder."""
         encoder = self.averaged.encoder
         if encoder is self.initial_encoder:

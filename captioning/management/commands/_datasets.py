@@ -11,18 +11,20 @@ from django.conf import settings
 
 from pytorch.data.datasets import DATASETS, CaptionDataset, load_dataset
 
+DEFAULT = "flickr8k"
+ALLOW_MISSING: dict[str, Any] = {
+    "action": "store_true",
+    "help": "continue even if more than 1 percent of a split's images cannot be used",
+}
+
 
 def add_dataset_options(parser: ArgumentParser) -> None:
     """Add --dataset, --data-root and --allow-missing."""
-    parser.add_argument("--dataset", choices=list(DATASETS), default="flickr8k")
+    parser.add_argument("--dataset", choices=list(DATASETS), default=DEFAULT)
     parser.add_argument(
         "--data-root", type=Path, help="folder of the data set (default: data/DATASET)"
     )
-    parser.add_argument(
-        "--allow-missing",
-        action="store_true",
-        help="continue even if more than 1 percent of a split's images cannot be used",
-    )
+    parser.add_argument("--allow-missing", **ALLOW_MISSING)
 
 
 def chosen_dataset(

@@ -1,4 +1,4 @@
-"""`python manage.py train_captioner`: train a captioner on a data set."""
+"""`python manage.py train_captioner`: train a captioner on data sets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from captioning.management.commands._datasets import add_dataset_options, chosen_dataset
+from captioning.management.commands._several_datasets import (
+    add_datasets_options,
+    chosen_datasets,
+    names_of,
+)
 from pytorch.data.datasets import DatasetError
 from pytorch.model.checkpoint_files import CheckpointError
 from pytorch.model.encoder_weights import EncoderError
@@ -27,20 +31,20 @@ from pytorch.training.run_folder import RunFolder
 class Command(BaseCommand):
     """Train a captioner and write it as a checkpoint."""
 
-    help = "Train a captioner on a data set and write it as a checkpoint directory."
+    help = "Train a captioner on data sets and write it as a checkpoint directory."
     # Training neither needs nor should wait for a checkpoint to serve.
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Add all options; their defaults train the reference model."""
-        add_dataset_options(parser)
+        add_datasets_options(parser)
         parser.add_argument(
             "--output", type=Path, help="checkpoint directory to write (default: RUN/checkpoint)"
         )
         parser.add_argument(
             "--run",
             type=Path,
-            help="folder of the log and the state (default: runs/DATASET-ENCODER-INJECTION)",
+            help="folder of the log and the state (default: runs/DATASETS-ENCODER-INJECTION)",
         )
         parser.add_argument("--resume", action="store_true", help="resume an interrupted run")
         parser.add_argument(
@@ -60,11 +64,11 @@ class Command(BaseCommand):
         folder: RunFolder | None = None
         try:
             config = _run_config(options)
-            folder = RunFolder(options["run"] or _default_folder(options["dataset"], config))
+            folder = RunFolder(options["run"] or _default_folder(names_of(options), config))
             output = options["output"] or folder.checkpoint
             with processes():
                 best = run_training(
-                    chosen_dataset(options, splits=("train", "dev")),
+                    chosen_datasets(options),
                     config,
                     folder=folder,
                     output=output,
@@ -127,8 +131,8 @@ def _run_config(options: dict[str, Any]) -> RunConfig:
     return RunConfig.of(values | given)
 
 
-def _default_folder(dataset: str, config: RunConfig) -> Path:
-    name = f"{dataset}-{config.model.encoder}-{config.decoder.injection}"
+def _default_folder(datasets: list[str], config: RunConfig) -> Path:
+    name = f"{'+'.join(datasets)}-{config.model.encoder}-{config.decoder.injection}"
     if config.start.init_from is not None:
         name = f"{name}-further"
     folder: Path = settings.BASE_DIR / "runs" / name
@@ -146,7 +150,18 @@ def _line(result: EpochResult) -> str:
 
 
 def _scores(result: EpochResult) -> str:
-    return "  ".join(f"{name} {score:.3f}" for name, score in result.scores.items())
+    """All scores; with several data sets BLEU-4 and CIDEr-D on each, and the mean CIDEr-D."""
+    if len(result.dev_scores) == 1:
+        return "  ".join(f"{name} {score:.3f}" for name, score in result.scores.items())
+    return "  ".join(
+        [
+            *(
+                f"{name} BLEU-4 {scores['BLEU-4']:.3f} CIDEr-D {scores['CIDEr-D']:.3f}"
+                for name, scores in result.dev_scores.items()
+            ),
+            f"mean CIDEr-D {result.scores['CIDEr-D']:.3f}",
+        ]
+    )
 
 
 def _outcome(best: EpochResult, output: Path) -> str:

@@ -11,6 +11,10 @@ from pytorch.data.caption_dataset import Example
 from pytorch.data.images import DatasetError
 
 
+class NoSplitError(DatasetError):
+    """A data set has no split of this name."""
+
+
 def read_text(path: Path) -> str:
     """Read a text file in UTF-8, with or without a byte order mark; raises DatasetError."""
     try:
@@ -43,12 +47,12 @@ def choose_splits(
         source: Where the splits are, for the message.
 
     Raises:
-        DatasetError: A wanted split is not available.
+        NoSplitError: A wanted split is not available.
     """
     names = list(available)
     for split in wanted or ():
         if split not in names:
-            raise DatasetError(f"{source} has no split {split!r}; it has: {', '.join(names)}.")
+            raise NoSplitError(f"{source} has no split {split!r}; it has: {', '.join(names)}.")
     return [name for name in names if wanted is None or name in wanted]
 
 

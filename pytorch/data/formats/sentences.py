@@ -76,10 +76,9 @@ def load_sentences(root: Path) -> SentenceDataset:
 
 def _lines(path: Path) -> Iterator[tuple[str, str]]:
     """The source and the sentence of each line that is not blank."""
-    opened = gzip.open(path) if path.suffix == ".gz" else path.open("rb")
     number = 0
     try:
-        with opened as file:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             for number, content in enumerate(file, start=1):
                 line = content.decode("utf-8-sig" if number == 1 else "utf-8").strip("\r\n")
                 if not line.strip():

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from pytorch.data.datasets import DATASETS, DatasetError, load_dataset
+from pytorch.data.formats.sentences import SENTENCES
 from pytorch.data.published_archives import PUBLICATIONS
 from tests.colours import write_colours
 
@@ -79,6 +80,14 @@ def test_a_split_of_shapes_is_the_same_when_read_alone():
         load_dataset("shapes", Path(), splits=["val"])
 
 
+def test_an_optional_split_may_be_absent():
+    splits, optional = ["train", "val"], ["val"]
+    dataset = load_dataset("shapes", Path(), splits=splits, optional=optional)
+    assert list(dataset.splits) == ["train"]
+    with pytest.raises(DatasetError, match="has no split 'val'"):
+        load_dataset("shapes", Path(), splits=["val", "dev"], optional=["dev"])
+
+
 def test_no_image_counts_as_missing_if_none_is_needed(tmp_path):
     root = write_colours(tmp_path / "colours")
     (root / "Flickr8k_Dataset" / "dev-red-0.jpg").unlink()
@@ -90,5 +99,5 @@ def test_no_image_counts_as_missing_if_none_is_needed(tmp_path):
 def test_the_documentation_lists_every_data_set_and_every_publication():
     text = (Path(__file__).resolve().parents[3] / "docs" / "datasets.md").read_text()
     first, second = re.findall(r"(?s)\| --- .*?\n\n", text)
-    assert sorted(re.findall(r"(?m)^\| `(.+?)`", first)) == sorted(DATASETS)
+    assert sorted(re.findall(r"(?m)^\| `(.+?)`", first)) == sorted([*DATASETS, SENTENCES])
     assert sorted(re.findall(r"(?m)^\| `(.+?)`", second)) == sorted(PUBLICATIONS)

@@ -24,6 +24,19 @@ def test_equally_frequent_words_are_in_alphabetical_order():
     assert vocabulary.words[4:] == ("a", "dog", "cat", "runs", "sits")
 
 
+def test_words_that_are_rare_in_captions_may_be_frequent_with_texts():
+    texts = [["a", "tram", "runs"], ["a", "tram"], ["a", "bus"], ["tram"]]
+    vocabulary = Vocabulary.build(CAPTIONS, min_count=2, texts=texts, min_text_count=2)
+    # dog is in no text, bus too rare.
+    assert vocabulary.words[4:] == ("a", "tram", "dog", "runs")
+    strict = Vocabulary.build(CAPTIONS, min_count=2, texts=texts, min_text_count=3)
+    assert strict.words[4:] == ("a", "tram", "dog")
+
+
+def test_without_texts_only_the_minimum_count_of_captions_counts():
+    assert Vocabulary.build(CAPTIONS, min_count=3, min_text_count=1).words[4:] == ("a",)
+
+
 def test_unknown_words_become_the_unknown_token():
     vocabulary = Vocabulary.build(CAPTIONS, min_count=2)
     assert vocabulary.encode(["a", "zebra"]) == [

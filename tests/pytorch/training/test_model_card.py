@@ -6,9 +6,12 @@ from pytorch.training.model_card import model_card
 from tests.tiny import tiny_captioner
 
 
+def described(dataset="shapes", images=6, **more):
+    return {"dataset": dataset, "terms": f"Terms of {dataset}.", "train_images": images, **more}
+
+
 def recipe(dataset="shapes", images=6, *, flip=False):
-    terms = f"Terms of {dataset}."
-    return {"dataset": dataset, "terms": terms, "train_images": images, "flip": flip}
+    return {"datasets": [described(dataset, images)], "flip": flip}
 
 
 @pytest.fixture(scope="module")
@@ -60,10 +63,36 @@ def test_it_names_every_data_set_with_its_terms(captioner, monkeypatch):
     recipes = [recipe("flickr8k", flip=True), recipe("captions-csv", 2), recipe("captions-csv", 2)]
     monkeypatch.setitem(captioner.metrics, "training", recipes)
     assert (
-        "the train split of `flickr8k` (6 images, and their mirror images), then on that of "
-        "`captions-csv` (2 images),\nand tuned on"
+        "the train split of `flickr8k` (6 images, and their mirror images), then on the "
+        "train split of `captions-csv` (2 images),\nand tuned on"
     ) in card(captioner)
     assert "Terms of flickr8k. Terms of captions-csv.\n" in card(captioner)
+
+
+def test_it_names_the_data_sets_of_one_training_with_their_weights_and_scores(
+    captioner, monkeypatch
+):
+    sentences = {"dataset": "sentences", "terms": "From many places.", "train_sentences": 24000}
+    both = [described("flickr8k"), described("captions-csv", 2, weight=3.0), sentences]
+    monkeypatch.setitem(captioner.metrics, "training", [{"datasets": both, "flip": True}])
+    scores = captioner.metrics["scores"]
+    dev = {"flickr8k": {"images": 10, "scores": scores}, "coco": {"images": 5, "scores": scores}}
+    monkeypatch.setitem(captioner.metrics, "dev", dev)
+    text = card(captioner)
+    assert (
+        "Trained on the train split of `flickr8k` (6 images, and their mirror images), the train "
+        "split of `captions-csv` (2 images, and their mirror images, weight 3) and `sentences` "
+        "(24,000 sentences without pictures),\nand tuned on the dev split of `flickr8k` (10 "
+        "images) and the dev split of `coco` (5 images)."
+    ) in text
+    assert "Terms of flickr8k. Terms of captions-csv. From many places.\n" in text
+    assert "| data set | BLEU-4 | CIDEr-D |\n| --- | --- | --- |\n| `flickr8k` | 0.012 |" in text
+    assert "dogs" not in text
+
+
+def test_it_reads_recipes_of_the_time_when_a_training_had_one_data_set(captioner, monkeypatch):
+    monkeypatch.setitem(captioner.metrics, "training", [described(flip=False)])
+    assert "Trained on the train split of `shapes` (6 images),\nand tuned" in card(captioner)
 
 
 def test_it_says_what_is_rare_in_flickr(captioner, monkeypatch):

@@ -8,8 +8,10 @@ from PIL import Image
 
 from pytorch.data.datasets import CaptionDataset, Example
 from pytorch.data.images import ImageFiles
+from pytorch.training.data_sets import DataSets
 from pytorch.training.epoch import EpochResult
 from pytorch.training.report import SAMPLES, WORST, training_report
+from pytorch.training.train_data import Weighted
 
 NAMES = [f"dog-{number:02}.png" for number in range(30)]
 REFERENCES = ("A black dog runs on grass.", "A <small> dog.")
@@ -31,21 +33,26 @@ def dataset(tmp_path):
     return CaptionDataset("shapes", tmp_path, splits, ImageFiles([tmp_path]), terms="")
 
 
-def result(epoch, *, cider_d=0.5, captions=None, **changes):
+def result(epoch, *, cider_d=0.5, captions=None, dev_scores=None, name="shapes", **changes):
     values = {
         "objective": "teacher forcing",
         "loss": 4.0 / (epoch + 1),
-        "scores": {"BLEU-1": 0.25, "METEOR (exact+stem)": 0.125, "CIDEr-D": cider_d},
         "training_seconds": 10.25,
         "evaluation_seconds": 2.5,
         "improved": epoch == 1,
-        "captions": captions or dict.fromkeys(NAMES, f"{WRONG} {epoch}"),
     }
-    return EpochResult(epoch=epoch, **{**values, **changes})
+    return EpochResult(
+        epoch=epoch,
+        dev_scores=dev_scores
+        or {name: {"BLEU-1": 0.25, "METEOR (exact+stem)": 0.125, "CIDEr-D": cider_d}},
+        captions={name: captions or dict.fromkeys(NAMES, f"{WRONG} {epoch}")},
+        **{**values, **changes},
+    )
 
 
 def report(dataset, *history, options=None):
-    return training_report("Training run x", dataset, options or {"seed": 7}, history)
+    datasets = DataSets.of([Weighted(dataset)])
+    return training_report("Training run x", datasets, options or {"seed": 7}, history)
 
 
 def sections(page):
@@ -72,7 +79,9 @@ def test_the_summary_names_the_best_epoch_and_its_scores(dataset):
     # A phase that ended early leaves out epochs.
     summary = sections(report(dataset, result(1), best, result(9)))[""]
     shown = texts(summary)
-    assert "Trained on 3 images of shapes and scored on the 30 of its dev split." in shown
+    assert (
+        "Trained on 3 images of shapes, and scored on the 30 of the dev split of shapes." in shown
+    )
     assert "Of 3 epochs the best by CIDEr-D is epoch 2." in shown
     assert cells(summary) == [
         ["metric", "epoch 2"],
@@ -204,10 +213,51 @@ def test_nothing_of_a_model_or_a_data_set_becomes_markup(dataset, tmp_path):
     dataset.splits["dev"] = (shown, gone)
     changed = dataclasses.replace(dataset, name=hostile, images=ImageFiles([tmp_path]))
     captions = {shown.image: hostile, gone.image: hostile}
-    history = [result(1, objective=hostile, captions=captions, scores={"CIDEr-D": 1, hostile: 0})]
-    page = training_report(hostile, changed, {hostile: hostile}, history)
+    history = [
+        result(
+            1,
+            objective=hostile,
+            captions=captions,
+            name=hostile,
+            dev_scores={hostile: {"CIDEr-D": 1, hostile: 0}},
+        )
+    ]
+    datasets = DataSets.of([Weighted(changed)])
+    page = training_report(hostile, datasets, {hostile: hostile}, history)
     for markup in ("<script", "<img src=x", '"two"', '"x"'):
         assert markup not in page
     assert page.count("&lt;img src=x&gt;") == 2
-    assert page.count("&lt;script&gt;alert(&#39;1&#39;)") == 23
+    assert page.count("&lt;script&gt;alert(&#39;1&#39;)") == 24
     page.encode("utf-8")
+
+
+def test_several_data_sets_are_told_apart(dataset):
+    other = dataclasses.replace(
+        dataset, name="coco", splits=dataset.splits | {"dev": dataset.splits["dev"][:2]}
+    )
+    scores = {"BLEU-1": 0.25, "CIDEr-D": 0.5}
+    history = [
+        dataclasses.replace(
+            result(1),
+            dev_scores={"shapes": scores, "coco": scores | {"CIDEr-D": 0.25}},
+            captions={
+                "shapes": {name: f"{RIGHT} {int(name[4:6])}" for name in NAMES},
+                "coco": dict.fromkeys(NAMES[:2], "a cat"),
+            },
+        )
+    ]
+    datasets = DataSets.of([Weighted(dataset), Weighted(other, 2.0)])
+    parsed = sections(training_report("Run", datasets, {}, history))
+    shown = texts(parsed[""])
+    assert "Trained on 3 images of shapes and 3 images of coco, and scored on the 30" in shown
+    assert "the best by mean CIDEr-D is epoch 1." in shown
+    assert ["coco CIDEr-D", "0.250"] in cells(parsed[""])
+    titles = [chart.find("figcaption").text for chart in parsed["Loss and scores"].iter("figure")]
+    assert titles[1:] == [
+        "CIDEr-D on dev",
+        "Other scores on dev of shapes",
+        "Other scores on dev of coco",
+    ]
+    cards = parsed["Captions from epoch to epoch"].findall("article")
+    assert [card.find(".//p").text for card in cards][-2:] == [f"coco: {n}" for n in NAMES[:2]]
+    assert f"· coco: {NAMES[0]}" in texts(parsed["Worst captions of epoch 1"])

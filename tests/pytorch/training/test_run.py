@@ -17,6 +17,7 @@ from pytorch.training.epoch import TrainingError
 from pytorch.training.run import run_training
 from pytorch.training.run_config import RunConfig
 from pytorch.training.run_folder import RunFolder
+from pytorch.training.train_data import Weighted
 from tests.colours import write_colours
 
 pytestmark = pytest.mark.slow
@@ -37,7 +38,7 @@ def run(
     folder = RunFolder(folder)
     model = {} if "init_from" in changes else MODEL
     return run_training(
-        dataset,
+        [Weighted(dataset)],
         RunConfig.of({**model, **OPTIONS, **changes}),
         folder=folder,
         output=output or folder.checkpoint,
@@ -175,7 +176,7 @@ def test_a_checkpoint_does_not_replace_the_one_that_training_starts_from(trained
 def test_a_checkpoint_that_does_not_state_its_data_is_not_trained_further(trained, tmp_path):
     dataset, output, _, _ = trained
     captioner = load_captioner(output)
-    del captioner.metrics["training"][0]["terms"]
+    del captioner.metrics["training"][0]["datasets"][0]["terms"]
     save_checkpoint(tmp_path / "old", captioner, model_card="")
     with pytest.raises(CheckpointError, match="does not state 'terms' of its training"):
         run(dataset, tmp_path / "run", cache=tmp_path / "cache", init_from=tmp_path / "old")
@@ -224,8 +225,9 @@ def test_flipped_and_skipped_images_are_recorded_and_change_no_vocabulary(traine
     model = tmp_path / "run" / "checkpoint"
     [recipe] = json.loads((model / "metrics.json").read_text())["training"]
     assert recipe["flip"] is True
-    assert recipe["train_images"] == 7
-    assert recipe["skipped_images"] == {"train": {absent: "missing"}, "dev": {}}
+    [described] = recipe["datasets"]
+    assert described["train_images"] == 7
+    assert described["skipped_images"] == {"train": {absent: "missing"}, "dev": {}}
     # Each image has "a", "square" and "is" twice, and all else once.
     assert load_captioner(model).vocabulary.words[4:] == ("a", "is", "square")
 
@@ -242,7 +244,7 @@ def test_reasons_for_skipped_images_name_no_folder_of_the_machine(tmp_path):
     (folder / "nowhere").mkdir()
     run(dataset, tmp_path / "run", cache=tmp_path / "cache", epochs=1)
     text = (tmp_path / "run" / "checkpoint" / "metrics.json").read_text()
-    skipped = json.loads(text)["training"][0]["skipped_images"]["train"]
+    skipped = json.loads(text)["training"][0]["datasets"][0]["skipped_images"]["train"]
     assert set(skipped) == {empty, damaged, gone}
     assert skipped[empty].startswith(f"The image {empty} in {folder.name} cannot be read: ")
     assert skipped[gone] == (
@@ -266,7 +268,7 @@ def test_the_report_of_a_run_stopped_and_moved_and_resumed_covers_all_epochs(tra
 
     def captions_of(epochs):
         return [
-            (str(result.epoch), sentence(result.captions[example.image].split()))
+            (str(result.epoch), sentence(result.captions["flickr8k"][example.image].split()))
             for example in dataset.split("dev")
             for result in results[:epochs]
         ]

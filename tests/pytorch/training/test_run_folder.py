@@ -29,11 +29,11 @@ def result(epoch, loss=1.5):
         epoch,
         "teacher forcing",
         loss,
-        scores,
+        {"coco": scores},
         10.0,
         1.0,
         improved=True,
-        captions={"a.jpg": "a dog"},
+        captions={"coco": {"a.jpg": "a dog"}},
     )
 
 

@@ -20,6 +20,7 @@ from pytorch.model.injections import INJECTIONS
 from pytorch.model.tokenization import tokenize
 from pytorch.model.vocabulary import Vocabulary
 from pytorch.training.teacher_forcing import TeacherForcing
+from pytorch.training.train_data import TrainData, Weighted
 from pytorch.training.training_config import TrainingConfig
 from tests.tiny import random_encoder
 
@@ -85,9 +86,10 @@ def test_every_injection_learns_from_the_features_of_every_encoder(seen, injecti
         concepts=ConceptDetector(range(4, 10), layer=torch.nn.Linear(encoder.channels, 6)),
     )
     examples = [Example(scene.image, (text,)) for scene, text in zip(SCENES, CAPTIONS, strict=True)]
+    split = PreparedSplit(tuple(examples), features, IMAGES, cache_dir=Path("unused"))
     objective = TeacherForcing(
         captioner,
-        PreparedSplit(tuple(examples), features, IMAGES, cache_dir=Path("unused")),
+        TrainData((Weighted(split),)),
         TrainingConfig(batch_size=len(examples), label_smoothing=0.0, attention_penalty=0.0),
     )
     objective.train()

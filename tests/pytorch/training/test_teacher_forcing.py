@@ -1,62 +1,16 @@
-import itertools
 import threading
 
 import pytest
 import torch
 
-from pytorch.data.datasets import Example
-from pytorch.model.vocabulary import Vocabulary
-from pytorch.training.teacher_forcing import CaptionBatches, caption_loss, one_ahead
-from tests.tiny import tiny_captioner
+from pytorch.training.teacher_forcing import caption_loss, one_ahead
 
-EXAMPLES = tuple(
-    Example(f"{first}{second}.jpg", (f"a {first} {second}", f"the {second} is {first}"))
-    for first, second in itertools.product(["red", "black", "small"], ["dog", "cat", "person"])
-)
 TERMS = {
     "mean_words": 3.0,
     "mean_captions": 1.0,
     "label_smoothing": 0.05,
     "attention_penalty": 1.0,
 }
-
-
-class TestBatches:
-    vocabulary = tiny_captioner().vocabulary
-    batches = CaptionBatches(EXAMPLES, vocabulary, batch_size=4, seed=1)
-
-    def pairs(self, epoch):
-        return [
-            (row, tuple(word for word in caption.tolist() if word != Vocabulary.pad))
-            for rows, captions in self.batches.of_epoch(epoch)
-            for row, caption in zip(rows, captions, strict=True)
-        ]
-
-    def test_an_epoch_holds_every_caption_with_its_image_once(self):
-        expected = [
-            (row, tuple(self.vocabulary.encode(caption.split())))
-            for row, example in enumerate(EXAMPLES)
-            for caption in example.captions
-        ]
-        assert sorted(self.pairs(epoch=1)) == sorted(expected)
-
-    def test_each_epoch_has_an_order_of_its_own_which_is_reproducible(self):
-        assert self.pairs(epoch=1) == self.pairs(epoch=1)
-        assert self.pairs(epoch=1) != self.pairs(epoch=2)
-
-    def test_the_length_is_the_number_of_batches(self):
-        assert len(list(self.batches.of_epoch(1))) == len(self.batches) == 5
-
-    def test_the_mean_words_are_those_to_predict_in_a_batch(self):
-        words = [
-            (captions[:, 1:] != Vocabulary.pad).sum() for _, captions in self.batches.of_epoch(1)
-        ]
-        assert self.batches.mean_words == sum(words) / 5
-
-    def test_captions_of_similar_length_are_batched_together(self):
-        for _, captions in self.batches.of_epoch(1):
-            lengths = (captions != Vocabulary.pad).sum(dim=1)
-            assert lengths.max() - lengths.min() <= 1
 
 
 class TestLoss:

@@ -13,6 +13,7 @@ from pytorch.data.prepared import PreparedSplit
 from pytorch.evaluation.evaluate import evaluate
 from pytorch.model.checkpoint import load_captioner, save_checkpoint
 from pytorch.training.epoch import TrainingError
+from pytorch.training.train_data import TrainData, Weighted
 from pytorch.training.trainer import Trainer
 from pytorch.training.training_config import TrainingConfig
 from tests.tiny import FROZEN, tiny_captioner, tiny_shapes
@@ -32,7 +33,8 @@ def prepare_split() -> PreparedSplit:
 
 
 def trainer(config: TrainingConfig = CONFIG) -> Trainer:
-    return Trainer(tiny_captioner(), train=prepare_split(), dev=prepare_split(), config=config)
+    train, dev = TrainData((Weighted(prepare_split()),)), {"mine": prepare_split()}
+    return Trainer(tiny_captioner(), train=train, dev=dev, config=config)
 
 
 def losses_of(config: TrainingConfig) -> list[float]:
@@ -157,7 +159,8 @@ class TestFineTuning:
     def trainer(self, cache, *, flip=False, **changes):
         captioner, train, dev = tiny_shapes(cache, flip=flip)
         config = dataclasses.replace(self.config, **changes)
-        return Trainer(captioner, train=train, dev=dev, config=config)
+        train = TrainData((Weighted(train),))
+        return Trainer(captioner, train=train, dev={"shapes": dev}, config=config)
 
     def test_only_the_layers_from_the_one_named_change_and_only_once_it_starts(self, tmp_path):
         learner = self.trainer(tmp_path)
@@ -189,13 +192,14 @@ class TestFineTuning:
 
     def test_the_scores_of_every_epoch_are_those_of_its_checkpoint(self, tmp_path):
         learner = self.trainer(tmp_path / "cache")
-        images = [learner.dev_split.images.open(e.image) for e in learner.dev_split.examples]
+        split = learner.dev_splits["shapes"]
+        images = [split.images.open(example.image) for example in split.examples]
 
         def check(result):
             directory = tmp_path / str(result.epoch)
             save_checkpoint(directory, learner.averaged, model_card="")
             loaded = load_captioner(directory)
-            dev = learner.dev_split.encoded_by(loaded.encoder, cached=True, device=loaded.device)
+            dev = split.encoded_by(loaded.encoder, cached=True, device=loaded.device)
             assert evaluate(loaded, dev).scores == result.scores
             assert loaded.caption(images) == learner.averaged.caption(images)
 

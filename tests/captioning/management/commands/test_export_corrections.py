@@ -106,9 +106,9 @@ def fine_tune(checkpoint, folder, **options):
     stdout = io.StringIO()
     call_command(
         "train_captioner",
+        "--dataset=captions-csv",
+        f"--data-root={folder / 'set'}",
         init_from=checkpoint,
-        dataset="captions-csv",
-        data_root=folder / "set",
         output=folder / "tuned",
         stdout=stdout,
         **options,

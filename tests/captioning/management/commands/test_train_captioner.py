@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from django.core.management import CommandError, call_command
+from PIL import Image
 from safetensors.torch import load_file
 
 from pytorch.model.checkpoint import load_captioner
@@ -30,9 +31,10 @@ def base_dir(settings, tmp_path):
     return tmp_path
 
 
-def train(**options):
+def train(*arguments, data_root=None, **options):
     stdout = io.StringIO()
-    call_command("train_captioner", stdout=stdout, **options)
+    root = [] if data_root is None else [f"--data-root={data_root}"]
+    call_command("train_captioner", *map(str, arguments), *root, stdout=stdout, **options)
     return stdout.getvalue()
 
 
@@ -292,6 +294,72 @@ def test_several_processes_print_once_stop_together_and_resume(base_dir):
     done = len(losses(base_dir / "run"))
     further, _ = stopped_after_an_epoch("--resume")
     assert further[0] == done + 1
+
+
+def write_table(root):
+    """Two pictures to train on and one as dev, in the format captions-csv."""
+    (root / "Images").mkdir(parents=True)
+    lines = ["image,caption,split"]
+    for name, split in (("pink", "train"), ("grey", "train"), ("brown", "dev")):
+        Image.new("RGB", (50, 40), name).save(root / "Images" / f"{name}.png")
+        lines += [f"{name}.png,A {name} square is here.,{split}"]
+    (root / "captions.csv").write_text("\n".join(lines))
+    return root
+
+
+def test_several_data_sets_are_trained_on_at_once(base_dir):
+    write_colours(base_dir / "data" / "flickr8k")
+    table = write_table(base_dir / "table")
+    arguments = ["--dataset", "flickr8k", "--dataset", "captions-csv", "--data-root", table]
+    lines = train(*arguments, "--weight", "2", **OPTIONS).splitlines()
+    assert re.match(
+        r"epoch 1  loss \S+  flickr8k BLEU-4 \S+ CIDEr-D (\S+)  captions-csv BLEU-4 \S+ CIDEr-D \S+"
+        r"  mean CIDEr-D \d\.\d+  \d+ s",
+        lines[0],
+    )
+    run = base_dir / "runs" / "flickr8k+captions-csv-efficientnet_lite2-every-step"
+    text = (run / "checkpoint" / "metrics.json").read_text()
+    metrics = json.loads(text)
+    assert metrics["dataset"] == "flickr8k, captions-csv"
+    assert [own["images"] for own in metrics["dev"].values()] == [4, 1]
+    [recipe] = metrics["training"]
+    assert [each["dataset"] for each in recipe["datasets"]] == ["flickr8k", "captions-csv"]
+    assert [each["weight"] for each in recipe["datasets"]] == [1.0, 2.0]
+    assert str(base_dir) not in text
+    card = (run / "checkpoint" / "README.md").read_text()
+    assert "`captions-csv` (2 images, weight 2)" in card
+    with (run / "log.csv").open() as file:
+        row = next(csv.DictReader(file))
+    mean = (float(row["flickr8k CIDEr-D"]) + float(row["captions-csv CIDEr-D"])) / 2
+    assert float(row["CIDEr-D"]) == pytest.approx(mean)
+    (table / "captions.csv").write_text((table / "captions.csv").read_text().replace("is", "was"))
+    with pytest.raises(CommandError, match="was started with other captions, images or encoder"):
+        train(*arguments, "--weight", "2", **OPTIONS, resume=True)
+    with pytest.raises(CommandError, match=r"has datasets = 'flickr8k in .*; captions-csv in"):
+        train(*arguments, "--weight", "3", **OPTIONS, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("--data-root x --dataset shapes", "--data-root stands before the first --dataset"),
+        ("--weight 2 --dataset shapes", "--weight stands before the first --dataset"),
+        ("--dataset shapes --weight 2 --weight 3", "The data set shapes has two of them"),
+        ("--data-root x --data-root y", "The data set flickr8k has two of them"),
+        ("--dataset shapes --weight 0", "weight must be above 0 and finite, not 0"),
+        ("--dataset shapes --dataset shapes", "is given twice. Give it a weight of 2 instead"),
+        ("--dataset sentences --data-root {sentences}", "sentences has no pictures"),
+        (
+            "--dataset shapes --dataset sentences --data-root {sentences}",
+            "teach the injection attention nothing, .* choose semantic-attention",
+        ),
+    ],
+)
+def test_data_sets_that_make_no_sense_are_refused_in_a_sentence(base_dir, arguments, message):
+    (base_dir / "sentences.tsv").write_text("coco\tA red bus is here.\n")
+    with pytest.raises(CommandError, match=message):
+        train(*arguments.format(sentences=base_dir).split())
+    assert not (base_dir / "runs").exists()
 
 
 def test_a_toml_file_gives_options_and_the_command_line_wins(base_dir):
