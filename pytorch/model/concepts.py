@@ -37,6 +37,10 @@ class ConceptScores(NamedTuple):
         """Return those of the images whose numbers or mask is `chosen`."""
         return ConceptScores(self.words[chosen], self.scores[chosen])
 
+    def to(self, device: torch.device) -> ConceptScores:
+        """Return them on a device."""
+        return ConceptScores(self.words.to(device), self.scores.to(device))
+
 
 class ImageFeatures(NamedTuple):
     """What a decoder is told of images."""

@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -19,8 +19,14 @@ from pytorch.model.captioner import Captioner
 from pytorch.model.checkpoint import default_device, save_checkpoint
 from pytorch.model.checkpoint_files import CheckpointError, check_replaceable
 from pytorch.model.injections import INJECTIONS
+from pytorch.training.concept_fitting import fitted_concepts, with_concepts
 from pytorch.training.data_sets import DataSets
-from pytorch.training.distributed import is_main_process, main_process_first, world_size
+from pytorch.training.distributed import (
+    broadcast_from_main,
+    is_main_process,
+    main_process_first,
+    world_size,
+)
 from pytorch.training.epoch import EpochResult, TrainingError
 from pytorch.training.model_card import model_card
 from pytorch.training.recipe import checkpoint_metrics
@@ -88,15 +94,9 @@ def run_training(
     }
     progress = progress and is_main_process()
     with _begin(folder, output, config, options, resume=resume):
-        run = _Run(
-            *_load(data_sets, config, cache_dir, device=device, progress=progress),
-            config=config,
-            folder=folder,
-            output=output,
-            progress=progress,
-        )
-        if resume:
-            run.restore()
+        state = folder.load_state(device) if resume else None
+        loaded = _load(data_sets, config, cache_dir, device=device, progress=progress)
+        run = _Run(loaded, config, folder, output, state, progress=progress)
         return run.train(on_epoch, options)
 
 
@@ -145,6 +145,22 @@ def _check_output(output: Path, folder: RunFolder, init_from: Path | None) -> No
         )
 
 
+class _Loaded(NamedTuple):
+    """What a run works with.
+
+    Attributes:
+        captioner: The captioner to train.
+        datasets: The data sets without the images that cannot be used.
+        train: What to learn from.
+        dev: The splits to score, by the names of their data sets.
+    """
+
+    captioner: Captioner
+    datasets: DataSets
+    train: TrainData
+    dev: dict[str, PreparedSplit]
+
+
 def _load(
     datasets: DataSets,
     config: RunConfig,
@@ -152,8 +168,8 @@ def _load(
     *,
     device: torch.device,
     progress: bool,
-) -> tuple[Captioner, DataSets, TrainData, dict[str, PreparedSplit]]:
-    """The captioner to train, and the data sets with the features of its encoder."""
+) -> _Loaded:
+    """Get the captioner and the features of its encoder."""
     torch.manual_seed(config.training.seed)  # decides the initial weights
     init_from = config.start.init_from
     captioner = None
@@ -170,7 +186,7 @@ def _load(
         captioner = new_captioner(config, encoder, usable, device)
     elif is_main_process():
         warn_of_unknown_words(captioner.vocabulary, train_examples(usable), init_from)
-    return captioner, usable, train, dev
+    return _Loaded(captioner, usable, train, dev)
 
 
 class _Run:
@@ -178,35 +194,47 @@ class _Run:
 
     def __init__(
         self,
-        captioner: Captioner,
-        datasets: DataSets,
-        train: TrainData,
-        dev: Mapping[str, PreparedSplit],
-        *,
+        loaded: _Loaded,
         config: RunConfig,
         folder: RunFolder,
         output: Path,
+        state: Mapping[str, Any] | None,
+        *,
         progress: bool,
     ) -> None:
-        self.datasets = datasets
+        """Start the run, or continue from a state of it."""
+        captioner, self.datasets, train, dev = loaded
         self.config = config
         self.folder = folder
         self.output = output
         self.earlier_recipes = captioner.metrics.get("training", [])
         self.inputs = _fingerprint(captioner, train, dev)
+        if state is not None and state.get("inputs") != self.inputs:
+            raise TrainingError(
+                f"The run in {folder.path} was started with other captions, images or encoder "
+                "weights. Put those back, or start a new run."
+            )
+        self.concepts: Mapping[str, Any] | None = None
+        if INJECTIONS[config.decoder.injection].needs_concepts:
+            self.concepts = (
+                state["concepts"]
+                if state
+                else broadcast_from_main(
+                    lambda: fitted_concepts(
+                        captioner,
+                        train,
+                        count=config.start.concepts,
+                        seed=config.training.seed,
+                        progress=progress,
+                    )
+                )
+            )
+            train = with_concepts(captioner, train, self.concepts)
         self.trainer = Trainer(
             captioner, train=train, dev=dev, config=config.training, progress=progress
         )
-
-    def restore(self) -> None:
-        """Continue from the state in the folder."""
-        state = self.folder.load_state(self.trainer.captioner.device)
-        if state.get("inputs") != self.inputs:
-            raise TrainingError(
-                f"The run in {self.folder.path} was started with other captions, images or encoder "
-                "weights. Put those back, or start a new run."
-            )
-        self.trainer.load_state_dict(state)
+        if state is not None:
+            self.trainer.load_state_dict(state)
 
     def train(
         self, on_epoch: Callable[[EpochResult], None], options: Mapping[str, Any]
@@ -241,7 +269,7 @@ class _Run:
             card = model_card(captioner, name=self.output.name)
             save_checkpoint(self.output, captioner, model_card=card)
         self.folder.write_log(history)
-        self.folder.save_state({"inputs": self.inputs, **state})
+        self.folder.save_state({"inputs": self.inputs, "concepts": self.concepts, **state})
 
 
 def _fingerprint(captioner: Captioner, train: TrainData, dev: Mapping[str, PreparedSplit]) -> str:

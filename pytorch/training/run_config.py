@@ -45,8 +45,14 @@ class StartConfig:
         15, "how often a rarer word must occur in captions and sentences without pictures together"
     )
 
+    concepts: int = option(
+        1500,
+        "frequent content words that an injection which reads concepts is told of, besides the "
+        "names of ImageNet's classes",
+    )
+
     def __post_init__(self) -> None:
-        check_at_least(self, 1, "min_count", "min_text_count")
+        check_at_least(self, 1, "min_count", "min_text_count", "concepts")
 
 
 PARTS: dict[str, type] = {
@@ -63,6 +69,7 @@ NEW_MODEL_OPTIONS = {
     "encoder_weights",
     "min_count",
     "min_text_count",
+    "concepts",
 }
 
 

@@ -116,15 +116,23 @@ class SelfCritical(Objective):
 
     def forward(self, batch: list[int]) -> Tensor:
         """Loss of one shard, a scalar."""
-        regions = self.train_data.features.rows(batch).to(self.captioner.device)  # (B, R, C)
         return self_critical_loss(
             self.captioner.decoder,
-            self.captioner.image_features(regions),
+            self._images(batch),
             batch,
             self.reward,
             samples=self.samples,
             max_words=self.captioner.decoding.max_words,
         )
+
+    def _images(self, rows: list[int]) -> ImageFeatures:
+        """What the decoder is told of the images in these rows."""
+        device = self.captioner.device
+        regions = self.train_data.features.rows(rows).to(device)  # (B, R, C)
+        concepts = self.train_data.concepts
+        if concepts is None:
+            return self.captioner.image_features(regions)
+        return ImageFeatures(regions, concepts.rows(torch.tensor(rows)).to(device))
 
 
 def self_critical_loss(

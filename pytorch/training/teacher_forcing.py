@@ -15,10 +15,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from pytorch.model.captioner import Captioner
+from pytorch.model.concepts import ConceptScores, ImageFeatures
 from pytorch.model.vocabulary import Vocabulary
 from pytorch.training.caption_batches import NO_PICTURE, CaptionBatch, CaptionBatches
 from pytorch.training.distributed import own_shard, shard_count
 from pytorch.training.objective import Objective
+from pytorch.training.told_concepts import Told, ToldConcepts
 from pytorch.training.train_data import TrainData
 from pytorch.training.training_config import TrainingConfig
 
@@ -32,12 +34,15 @@ class Shard(NamedTuple):
         inputs: The region features (P, R, C) of the captions with a picture, or, while the encoder
             is fine-tuned, their images (P, 3, S, S).
         is_pictured: Which captions have a picture, (B,).
+        told: What is told of the captions' images besides their regions; None where the decoder is
+            told of no concepts.
         captions: Word numbers, (B, T).
         size: The number of captions in the whole batch.
     """
 
     inputs: Tensor
     is_pictured: Tensor
+    told: Told | None
     captions: Tensor
     size: int
 
@@ -58,6 +63,14 @@ class TeacherForcing(Objective):
             train, captioner.vocabulary, batch_size=config.batch_size, seed=config.seed
         )
         self.mean_words = self.caption_batches.mean_words
+        self.told: ToldConcepts | None = None
+        if train.concepts is not None and captioner.concepts is not None:
+            self.told = ToldConcepts(
+                train.concepts,
+                captioner.concepts.words,
+                self.caption_batches.word_counts,
+                seed=config.seed,
+            )
         self.label_smoothing = config.label_smoothing
         self.attention_penalty = config.attention_penalty
 
@@ -66,14 +79,15 @@ class TeacherForcing(Objective):
 
     def batches(self, epoch: int) -> Iterator[Shard]:
         """This process's shard of each batch."""
-        return one_ahead(map(self._shard, self.caption_batches.of_epoch(epoch)))
+        return one_ahead(
+            self._shard(batch, epoch) for batch in self.caption_batches.of_epoch(epoch)
+        )
 
     def forward(self, batch: Shard) -> Tensor:
         """Loss of one shard, a scalar."""
         device = self.captioner.device
         captions = batch.captions.to(device)
-        image = self.captioner.image_features(self._regions(batch))
-        logits, attention = self.captioner.decoder(image, captions[:, :-1])
+        logits, attention = self.captioner.decoder(self._images(batch), captions[:, :-1])
         return caption_loss(
             logits,
             captions[:, 1:],
@@ -84,7 +98,7 @@ class TeacherForcing(Objective):
             attention_penalty=self.attention_penalty,
         )
 
-    def _shard(self, batch: CaptionBatch) -> Shard:
+    def _shard(self, batch: CaptionBatch, epoch: int) -> Shard:
         rows = own_shard(batch.rows.tolist())
         pictured = [row for row in rows if row != NO_PICTURE]
         if self.encodes:
@@ -94,9 +108,18 @@ class TeacherForcing(Objective):
         return Shard(
             inputs=inputs,
             is_pictured=torch.tensor(rows) != NO_PICTURE,
+            told=None if self.told is None else own_told(self.told.of_batch(batch, epoch)),
             captions=own_shard(batch.words),
             size=len(batch.rows),
         )
+
+    def _images(self, batch: Shard) -> ImageFeatures:
+        """What the decoder is told of the images of a shard."""
+        regions = self._regions(batch)
+        if batch.told is None:
+            return self.captioner.image_features(regions)
+        concepts, shown = batch.told
+        return ImageFeatures(regions, concepts.to(regions.device), shown.to(regions.device))
 
     def _regions(self, batch: Shard) -> Tensor:
         """The region features of a shard, (B, R, C); zeros for what has no picture."""
@@ -106,6 +129,12 @@ class TeacherForcing(Objective):
             return regions
         every = regions.new_zeros(len(batch.captions), *regions.shape[1:])
         return every.index_put((batch.is_pictured.to(regions.device),), regions)  # (B, R, C)
+
+
+def own_told(told: Told) -> Told:
+    """This process's shard of what is told of a batch."""
+    words, scores = map(own_shard, told.concepts)
+    return Told(ConceptScores(words, scores), own_shard(told.shown))
 
 
 def one_ahead(items: Iterable[Item]) -> Iterator[Item]:

@@ -3,7 +3,7 @@ from collections import Counter
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytorch.training.train_data import TrainData, Weighted, consecutive, count_drawn, draw
@@ -19,6 +19,7 @@ def weighted_parts(draw_value):
     return consecutive(sizes, draw_value(weights))
 
 
+@settings(deadline=None)
 @given(weighted_parts(), st.integers())
 def test_numbers_are_drawn_as_often_as_their_weight_says(parts, seed):
     drawn = Counter(draw(parts, random.Random(seed)))
