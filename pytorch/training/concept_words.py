@@ -78,6 +78,5 @@ def concept_words(
 
 def _is_content(word: str) -> bool:
     """Whether a word is of letters, not very short, and no stop word."""
-    return (
-        word not in STOP_WORDS and len(word) >= FEWEST_LETTERS and word.replace("-", "").isalpha()
-    )
+    is_word = all(part.isalpha() for part in word.split("-"))  # a bracket is -lrb-
+    return is_word and len(word) >= FEWEST_LETTERS and word not in STOP_WORDS

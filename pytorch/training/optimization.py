@@ -14,6 +14,21 @@ from pytorch.model.captioner import Captioner
 from pytorch.training.ema import ExponentialMovingAverage
 from pytorch.training.training_config import TrainingConfig
 
+# Names in `torch.cpu.get_capabilities`.
+BFLOAT16_INSTRUCTIONS = ("amx_bf16", "avx512_bf16")
+
+
+def computes_in_half_precision(device: torch.device) -> bool:
+    """Whether a device computes in half precision itself.
+
+    Other processors convert every number forth and back: on one with AVX2 a step took twelve times
+    as long, and a fused LSTM could not be computed at all.
+    """
+    if device.type == "cuda":
+        return True
+    capabilities = torch.cpu.get_capabilities()
+    return any(capabilities.get(name) for name in BFLOAT16_INSTRUCTIONS)
+
 
 class Optimization:
     """The optimizer of one phase, and the moving average of the weights that it changes.

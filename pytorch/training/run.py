@@ -29,6 +29,7 @@ from pytorch.training.distributed import (
 )
 from pytorch.training.epoch import EpochResult, TrainingError
 from pytorch.training.model_card import model_card
+from pytorch.training.optimization import computes_in_half_precision
 from pytorch.training.recipe import checkpoint_metrics
 from pytorch.training.report import training_report
 from pytorch.training.run_config import RunConfig
@@ -81,8 +82,11 @@ def run_training(
         OSError: A file cannot be read or written.
     """
     device = default_device()
-    if config.training.mixed_precision and device.type != "cuda":
-        raise TrainingError("mixed_precision needs a GPU, and there is none. Leave it out.")
+    if config.training.mixed_precision and not computes_in_half_precision(device):
+        raise TrainingError(
+            "mixed_precision needs a GPU, or a processor with AMX or AVX-512 for bfloat16. "
+            "Without them it is many times slower. Leave it out."
+        )
     data_sets = DataSets.of(datasets)
     _check_texts(data_sets, config)
     options = {

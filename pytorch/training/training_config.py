@@ -46,7 +46,9 @@ class TrainingConfig:
     base_lr_epochs: int = option(5, "epochs before the halving schedule starts to halve")
     warm_up_epochs: float = option(0.0, "epochs over which the learning rate rises from zero")
     accumulation_steps: int = option(1, "batches whose gradients make one step of the optimizer")
-    mixed_precision: bool = option(False, "compute in half precision on a GPU")
+    mixed_precision: bool = option(
+        False, "compute in half precision, on a GPU or a processor that can (AMX, AVX-512 BF16)"
+    )
     weight_decay: float = option(0.01, "weight decay of AdamW")
     label_smoothing: float = option(0.05, "probability spread evenly over all words")
     max_grad_norm: float = option(5.0, "clip gradients to this norm")

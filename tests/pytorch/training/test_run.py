@@ -9,11 +9,12 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from pytorch.data.datasets import load_dataset
 from pytorch.data.prepared import prepare
 from pytorch.evaluation.evaluate import evaluate
-from pytorch.model.checkpoint import load_captioner, save_checkpoint
+from pytorch.model.checkpoint import default_device, load_captioner, save_checkpoint
 from pytorch.model.checkpoint_files import CheckpointError
 from pytorch.model.encoders import Encoder, EncoderError
 from pytorch.model.tokenization import sentence
 from pytorch.training.epoch import TrainingError
+from pytorch.training.optimization import computes_in_half_precision
 from pytorch.training.run import run_training
 from pytorch.training.run_config import RunConfig
 from pytorch.training.run_folder import RunFolder
@@ -183,12 +184,24 @@ def test_a_checkpoint_that_does_not_state_its_data_is_not_trained_further(traine
     assert not (tmp_path / "cache").exists()
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="There is a GPU.")
-def test_mixed_precision_without_a_gpu_is_refused(trained, tmp_path):
+@pytest.mark.skipif(computes_in_half_precision(default_device()), reason="There is half precision.")
+def test_mixed_precision_without_half_precision_is_refused(trained, tmp_path):
     dataset, _, _, _ = trained
-    with pytest.raises(TrainingError, match="mixed_precision needs a GPU, and there is none"):
+    with pytest.raises(TrainingError, match="mixed_precision needs a GPU, or a processor with AMX"):
         run(dataset, tmp_path / "run", cache=tmp_path / "cache", mixed_precision=True)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.skipif(
+    not computes_in_half_precision(default_device()), reason="There is no half precision."
+)
+@pytest.mark.parametrize("injection", ["attention", "every-step"])
+def test_mixed_precision_trains(trained, tmp_path, injection):
+    dataset, _, _, _ = trained
+    options = {"mixed_precision": True, "epochs": 2, "injection": injection}
+    results = []
+    run(dataset, tmp_path / "run", cache=tmp_path, on_epoch=results.append, **options)
+    assert results[1].loss < results[0].loss
 
 
 def test_a_run_is_not_resumed_with_other_data_or_another_place(trained, tmp_path):
