@@ -47,6 +47,7 @@ class Vocabulary:
         min_count: int,
         texts: Iterable[Sequence[str]] = (),
         min_text_count: int = 1,
+        always: Iterable[str] = (),
     ) -> Vocabulary:
         """Build the vocabulary of the words that are frequent in tokenized captions.
 
@@ -59,6 +60,7 @@ class Vocabulary:
             texts: Tokenized sentences without pictures.
             min_text_count: How often a word that is rarer in the captions must occur in captions
                 and texts together; words that no text has are not included for it.
+            always: Words to include however rare they are.
 
         Raises:
             ValueError: No word occurs that often.
@@ -76,6 +78,7 @@ class Vocabulary:
             )
         together = counts + in_texts
         kept |= {word for word in in_texts if together[word] >= min_text_count}
+        kept |= set(always)
         return cls([*SPECIAL_TOKENS, *sorted(kept, key=lambda word: (-together[word], word))])
 
     def __len__(self) -> int:

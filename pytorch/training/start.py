@@ -18,6 +18,7 @@ from pytorch.model.encoders import Encoder
 from pytorch.model.vocabulary import Vocabulary
 from pytorch.training.data_sets import DataSets
 from pytorch.training.recipe import check_recipes
+from pytorch.training.renamed_objects import class_names
 from pytorch.training.run_config import RunConfig
 from pytorch.training.train_data import tokenized_captions
 
@@ -49,6 +50,7 @@ def new_captioner(
         min_count=config.start.min_count,
         texts=chain.from_iterable(part.data.sentences for part in datasets.texts.values()),
         min_text_count=config.start.min_text_count,
+        always=class_names() if datasets.texts else (),
     )
     captioner = Captioner(
         encoder=encoder,

@@ -16,10 +16,12 @@ from torch.nn import functional
 
 from pytorch.model.captioner import Captioner
 from pytorch.model.concepts import ConceptScores, ImageFeatures
+from pytorch.model.imagenet_words import imagenet_words
 from pytorch.model.vocabulary import Vocabulary
 from pytorch.training.caption_batches import NO_PICTURE, CaptionBatch, CaptionBatches
 from pytorch.training.distributed import own_shard, shard_count
 from pytorch.training.objective import Objective
+from pytorch.training.renamed_objects import RenamedObjects
 from pytorch.training.told_concepts import Told, ToldConcepts
 from pytorch.training.train_data import TrainData
 from pytorch.training.training_config import TrainingConfig
@@ -64,6 +66,7 @@ class TeacherForcing(Objective):
         )
         self.mean_words = self.caption_batches.mean_words
         self.told: ToldConcepts | None = None
+        self.renamed = RenamedObjects(captioner.vocabulary, imagenet_words(), seed=config.seed)
         if train.concepts is not None and captioner.concepts is not None:
             self.told = ToldConcepts(
                 train.concepts,
@@ -99,6 +102,10 @@ class TeacherForcing(Objective):
         )
 
     def _shard(self, batch: CaptionBatch, epoch: int) -> Shard:
+        told = None
+        if self.told is not None:
+            batch, renamed = self.renamed.of_batch(batch, epoch)
+            told = own_told(self.told.of_batch(batch, epoch, renamed))
         rows = own_shard(batch.rows.tolist())
         pictured = [row for row in rows if row != NO_PICTURE]
         if self.encodes:
@@ -108,7 +115,7 @@ class TeacherForcing(Objective):
         return Shard(
             inputs=inputs,
             is_pictured=torch.tensor(rows) != NO_PICTURE,
-            told=None if self.told is None else own_told(self.told.of_batch(batch, epoch)),
+            told=told,
             captions=own_shard(batch.words),
             size=len(batch.rows),
         )

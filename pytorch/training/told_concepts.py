@@ -95,15 +95,24 @@ class ToldConcepts:
         self._cumulative = np.cumsum(frequencies)
         self._seed = seed
 
-    def of_batch(self, batch: CaptionBatch, epoch: int) -> Told:
-        """What is told of the images of a batch."""
+    def of_batch(self, batch: CaptionBatch, epoch: int, renamed: Tensor) -> Told:
+        """What is told of the images of a batch.
+
+        Args:
+            batch: The captions.
+            epoch: The number of the epoch.
+            renamed: The name that each caption got from `RenamedObjects`, (B,). It is told with a
+                high score, since nothing else gives it away.
+        """
         random = np.random.default_rng([self._seed, epoch, batch.number])
         pictured = batch.rows != NO_PICTURE  # (B,)
         captions = batch.words.numpy()  # (B, T)
         own = np.where(self._is_concept[captions], captions, NO_WORD)  # (B, T)
         words = np.full((len(own), self._places), NO_WORD)  # (B, N)
         scores = np.zeros(words.shape)  # (B, N)
-        words[~pictured], scores[~pictured] = self._of_sentences(own[~pictured], random)
+        words[~pictured], scores[~pictured] = self._of_sentences(
+            own[~pictured], renamed.numpy()[~pictured], random
+        )
         words[pictured], scores[pictured] = self._of_pictures(
             batch.rows[pictured], own[pictured], random
         )
@@ -113,10 +122,14 @@ class ToldConcepts:
             torch.from_numpy(shown),
         )
 
-    def _of_sentences(self, own: Numbers, random: np.random.Generator) -> tuple[Numbers, Scores]:
-        """Concepts (B, N) of sentences whose own ones are given, (B, T)."""
-        told = is_first(own) & (random.random(own.shape) < SHARE_TOLD)  # (B, T)
+    def _of_sentences(
+        self, own: Numbers, renamed: Numbers, random: np.random.Generator
+    ) -> tuple[Numbers, Scores]:
+        """Concepts (B, N) of sentences, whose own ones (B, T) and new names (B,) are given."""
+        is_new = (own == renamed[:, None]) & (own != NO_WORD)  # (B, T)
+        told = is_first(own) & (is_new | (random.random(own.shape) < SHARE_TOLD))  # (B, T)
         told_scores = random.beta(*TOLD_BETA, own.shape).clip(LEAST_TOLD, MOST_TOLD)
+        told_scores = np.where(is_new, random.uniform(LEAST_RAISED, 1.0, own.shape), told_scores)
         drawn = self._draw((len(own), DRAWN_PER_PLACE * self._places), random)  # (B, D)
         wrong = is_first(drawn) & ~is_among(drawn, own)
         wrong_scores = WRONG_MOST * random.beta(*WRONG_BETA, drawn.shape)

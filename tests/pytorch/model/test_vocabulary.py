@@ -33,6 +33,11 @@ def test_words_that_are_rare_in_captions_may_be_frequent_with_texts():
     assert strict.words[4:] == ("a", "tram", "dog")
 
 
+def test_some_words_are_included_however_rare_they_are():
+    vocabulary = Vocabulary.build(CAPTIONS, min_count=3, always=["wombat", "a", "dog"])
+    assert vocabulary.words[4:] == ("a", "dog", "wombat")
+
+
 def test_without_texts_only_the_minimum_count_of_captions_counts():
     assert Vocabulary.build(CAPTIONS, min_count=3, min_text_count=1).words[4:] == ("a",)
 

@@ -30,8 +30,9 @@ def batch_of(rows, seed=1, length=12, number=0):
     return CaptionBatch(number, np.array(rows), torch.from_numpy(words))
 
 
-def told(batch, epoch=1):
-    concepts, shown = told_concepts().of_batch(batch, epoch)
+def told(batch, epoch=1, renamed=None):
+    renamed = torch.zeros(len(batch.rows), dtype=torch.int64) if renamed is None else renamed
+    concepts, shown = told_concepts().of_batch(batch, epoch, renamed)
     return concepts.words.numpy(), concepts.scores.numpy(), shown.numpy()
 
 
@@ -92,7 +93,8 @@ class TestSentences:
 
     def test_without_enough_concepts_places_remain_empty(self):
         few = told_concepts(ConceptScores(*(t[:, :5] for t in DETECTED)), concepts=range(195, 200))
-        concepts, _ = few.of_batch(batch_of([NO_PICTURE] * 50), epoch=1)
+        batch = batch_of([NO_PICTURE] * 50)
+        concepts, _ = few.of_batch(batch, epoch=1, renamed=torch.zeros(50, dtype=torch.int64))
         assert concepts.words.shape == (50, 5)
         assert set(concepts.words.flatten().tolist()) <= {0, *range(195, 200)}
 
@@ -150,3 +152,14 @@ def test_firsts_are_found():
 def test_words_among_others_are_found():
     words, others = np.array([[5, 0, 7]]), np.array([[7, 8, 0, 9]])
     assert list(chain(*is_among(words, others).tolist())) == [False, False, True]
+
+
+@settings(deadline=None)
+@given(st.integers(0, 99), st.integers(0, 9))
+def test_the_new_name_of_a_sentence_is_told_with_a_high_score(seed, epoch):
+    batch = batch_of([NO_PICTURE] * 4, seed=seed)
+    renamed = torch.tensor([max(own, default=0) for own in own_of(batch)])
+    words, scores, _ = told(batch, epoch, renamed)
+    for row, name in enumerate(renamed.tolist()):
+        if name:
+            assert scores[row, words[row] == name].item() >= 0.4
