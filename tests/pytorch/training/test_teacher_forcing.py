@@ -3,7 +3,11 @@ import threading
 import pytest
 import torch
 
-from pytorch.training.teacher_forcing import caption_loss, one_ahead
+from pytorch.data.formats.sentences import SentenceDataset
+from pytorch.training.teacher_forcing import TeacherForcing, caption_loss, one_ahead
+from pytorch.training.train_data import TrainData, Weighted
+from pytorch.training.training_config import TrainingConfig
+from tests.tiny import tiny_shapes
 
 TERMS = {
     "mean_words": 3.0,
@@ -39,6 +43,36 @@ class TestLoss:
         plain = caption_loss(logits, targets, None, **TERMS)
         torch.testing.assert_close(caption_loss(logits, targets, even, **TERMS), plain)
         torch.testing.assert_close(caption_loss(logits, targets, one_sided, **TERMS), plain + 1)
+
+
+@pytest.mark.slow
+class TestObjective:
+    def objective(self, folder, *, fine_tuned):
+        captioner, train, _ = tiny_shapes(folder)
+        if fine_tuned:
+            captioner.encoder.fine_tune_from("19")
+        words = captioner.vocabulary.words[4:]
+        sentences = tuple((word, *words[:3]) for word in words)
+        texts = SentenceDataset("sentences", folder, sentences, {"x": len(sentences)})
+        data = TrainData((Weighted(train, 0.2),), (Weighted(texts),))
+        return TeacherForcing(captioner, data, TrainingConfig(batch_size=3))
+
+    @pytest.mark.parametrize("fine_tuned", [False, True])
+    def test_a_batch_may_have_any_number_of_pictures(self, tmp_path, fine_tuned):
+        objective = self.objective(tmp_path, fine_tuned=fine_tuned)
+        counts = set()
+        for batch in objective.batches(epoch=1):
+            counts.add(int(batch.is_pictured.sum()))
+            loss = objective(batch)
+            loss.backward()
+            assert loss.isfinite()
+        assert {0, 1} <= counts
+
+    def test_what_has_no_picture_has_no_features(self, tmp_path):
+        objective = self.objective(tmp_path, fine_tuned=False)
+        for batch in objective.batches(epoch=1):
+            is_there = objective._regions(batch).abs().sum(dim=(1, 2)) > 0
+            assert is_there.equal(batch.is_pictured)
 
 
 class TestOneAhead:
