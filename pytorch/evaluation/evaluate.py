@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from torch import Tensor
 from tqdm import tqdm
 
 from pytorch.data.datasets import Example
@@ -30,6 +31,25 @@ class Evaluation:
         return dict(zip(split.features.names, self.captions, strict=True))
 
 
+def found_words(
+    captioner: Captioner,
+    features: RegionFeatures,
+    *,
+    decoding: DecodingConfig | None = None,
+    progress: bool = False,
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Search for the best caption of every image, in the order of `features`.
+
+    Returns:
+        The region features (B, R, C) of a batch after another, with the words (B, T) found.
+    """
+    starts = tqdm(range(0, len(features), BATCH_SIZE), "captions", disable=not progress)
+    for start in starts:
+        rows = range(start, min(start + BATCH_SIZE, len(features)))
+        regions = features.rows(rows).to(captioner.device)  # (B, R, C)
+        yield regions, captioner.search(regions, decoding=decoding).words[:, 0]
+
+
 def generate_captions(
     captioner: Captioner,
     features: RegionFeatures,
@@ -38,14 +58,13 @@ def generate_captions(
     progress: bool = False,
 ) -> list[str]:
     """Generate the best caption of every image, as lower-case words, in the order of `features`."""
-    captions = []
-    starts = tqdm(range(0, len(features), BATCH_SIZE), "captions", disable=not progress)
-    for start in starts:
-        rows = range(start, min(start + BATCH_SIZE, len(features)))
-        regions = features.rows(rows).to(captioner.device)  # (B, R, C)
-        best = captioner.search(regions, decoding=decoding).words[:, 0]  # (B, T)
-        captions += [" ".join(captioner.vocabulary.decode(words)) for words in best.tolist()]
-    return captions
+    found = found_words(captioner, features, decoding=decoding, progress=progress)
+    return [text for _, words in found for text in as_text(captioner, words)]
+
+
+def as_text(captioner: Captioner, words: Tensor) -> list[str]:
+    """Write word numbers (B, T) as captions in lower case."""
+    return [" ".join(captioner.vocabulary.decode(numbers)) for numbers in words.tolist()]
 
 
 def evaluate(

@@ -10,7 +10,7 @@ from typing import Any
 
 from pytorch.data.datasets import CaptionDataset, Example
 from pytorch.data.prepared import prepare
-from pytorch.evaluation.evaluate import generate_captions
+from pytorch.evaluation.evaluate import as_text, found_words
 from pytorch.evaluation.results import ResultsError, image_ids, read_results
 from pytorch.model.captioner import Caption, Captioner
 from pytorch.model.decoding import DecodingConfig
@@ -28,6 +28,7 @@ class SplitCaptions:
         origin: What metrics files say about where the captions come from.
         word_by_word: Captions the examples in these rows once more, to give the probability and
             the attention of every word. None for captions from a file.
+        confidences: The confidence in each caption; none if the model has none.
     """
 
     dataset: CaptionDataset
@@ -36,6 +37,7 @@ class SplitCaptions:
     name: str
     origin: dict[str, Any]
     word_by_word: Callable[[Sequence[int]], list[Caption]] | None = None
+    confidences: tuple[float, ...] = ()
 
     @property
     def examples(self) -> tuple[Example, ...]:
@@ -81,10 +83,19 @@ def caption_split(
         regions = features.rows(rows).to(captioner.device)  # (B, R, C)
         return captioner.caption_regions(regions, decoding=decoding)
 
-    captions = generate_captions(captioner, features, decoding=decoding, progress=progress)
+    captions, confidences = [], []
+    for regions, words in found_words(captioner, features, decoding=decoding, progress=progress):
+        captions += as_text(captioner, words)
+        confidences += [each for each in captioner.confidences(regions, words) if each is not None]
     origin = {"checkpoint": captioner.name, "decoding": dataclasses.asdict(decoding)}
     return SplitCaptions(
-        prepared.dataset, split, tuple(captions), captioner.name, origin, word_by_word
+        prepared.dataset,
+        split,
+        tuple(captions),
+        captioner.name,
+        origin,
+        word_by_word,
+        tuple(confidences),
     )
 
 

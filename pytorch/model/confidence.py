@@ -4,9 +4,9 @@ A logistic model reads a few numbers that speak for or against a caption: how pr
 are, whether it says what the concept detector sees, and how far the picture lies from those of the
 training. What makes a caption good, and how the model is fitted to it, is not known here.
 
-How far the best caption leads the other candidates, how many words it shares with them, its least
-probable word, its least probable concept and the highest probability of a class were tried too: on
-two dev splits they added nothing.
+Tried too, and left out because they added nothing on two dev splits: the number of words, the least
+probable word, how far a caption leads the other candidates and how many words it shares with them,
+the least probable concept, the strongest one that is not said, and how sure the classifier is.
 
 Axis letters: B images, T words, V vocabulary, R regions, C channels, P prototypes, E kinds of
 evidence, M concepts, N strongest concepts.
@@ -29,23 +29,17 @@ GUESSING = 0.3
 PROTOTYPES = 64
 LEAST_SCORE = 1e-4  # of a concept: the logarithm of nearly nothing would outweigh all else
 
-# Log-probability of a word, on average; number of words; distance from the nearest prototype; how
-# much the regions differ.
-ALWAYS = ("mean word", "words", "distance", "contrast")
+# Log-probability of a word, on average; distance from the nearest prototype; how much the regions
+# differ.
+ALWAYS = ("mean word", "distance", "contrast")
 # Log-score of a concept that the caption says, on average; its share of what the strongest concepts
-# score together; the strongest one that it does not say.
-WITH_CONCEPTS = ("mean concept", "said", "unsaid")
-WITH_CLASSES = ("class entropy",)
+# score together; their mean score.
+WITH_CONCEPTS = ("mean concept", "said", "seen")
 
 
 def evidence_of(detector: ConceptDetector | None) -> tuple[str, ...]:
     """Name the kinds of evidence that there are with this detector."""
-    names: tuple[str, ...] = ALWAYS
-    if detector is not None:
-        names += WITH_CONCEPTS
-        if detector.classifier is not None:
-            names += WITH_CLASSES
-    return names
+    return ALWAYS if detector is None else ALWAYS + WITH_CONCEPTS
 
 
 class Familiarity(nn.Module):
@@ -109,7 +103,7 @@ class ConfidenceModel(nn.Module):
     def __init__(self, evidence: Sequence[str], familiarity: Familiarity) -> None:
         super().__init__()
         for name in evidence:
-            if name not in ALWAYS + WITH_CONCEPTS + WITH_CLASSES:
+            if name not in ALWAYS + WITH_CONCEPTS:
                 raise ValueError(f"There is no evidence {name!r} of a caption.")
         self.names = tuple(evidence)
         self.familiarity = familiarity
@@ -150,14 +144,10 @@ class ConfidenceModel(nn.Module):
 
 
 def _of_words(words: Tensor, steps: Tensor) -> dict[str, Tensor]:
-    """How probable the words (B, T) of captions are, `<end>` included, and how many they are."""
+    """How probable the words (B, T) of captions are, `<end>` included."""
     is_word = words != Vocabulary.pad
-    count = is_word.sum(dim=1)
     chosen = steps.gather(2, words.unsqueeze(2)).squeeze(2)  # (B, T)
-    return {
-        "mean word": chosen.where(is_word, 0.0).sum(dim=1) / count,
-        "words": count.to(steps.dtype),
-    }
+    return {"mean word": chosen.where(is_word, 0.0).sum(dim=1) / is_word.sum(dim=1)}
 
 
 def _of_pictures(regions: Tensor, familiarity: Familiarity) -> dict[str, Tensor]:
@@ -172,14 +162,11 @@ def _of_concepts(words: Tensor, regions: Tensor, detector: ConceptDetector) -> d
     is_said = (words.unsqueeze(2) == concepts).any(dim=1)  # (B, M)
     logarithms = scores.clamp(min=LEAST_SCORE).log()
     strongest = detector.strongest(scores)
-    found = (strongest.words.unsqueeze(2) == words.unsqueeze(1)).any(dim=2)  # (B, N)
-    columns = {
+    is_found = (strongest.words.unsqueeze(2) == words.unsqueeze(1)).any(dim=2)  # (B, N)
+    found = strongest.scores.where(is_found, 0.0).sum(dim=1)
+    return {
         # Unknown for a caption that says no concept at all.
         "mean concept": logarithms.where(is_said, logarithms.new_tensor(torch.nan)).nanmean(dim=1),
-        "said": strongest.scores.where(found, 0.0).sum(dim=1) / strongest.scores.sum(dim=1),
-        "unsaid": scores.where(~is_said, 0.0).amax(dim=1),
+        "said": found / strongest.scores.sum(dim=1),
+        "seen": strongest.scores.mean(dim=1),
     }
-    if detector.classifier is not None:
-        classes = detector.class_probabilities(regions)  # (B, classes)
-        columns["class entropy"] = -torch.xlogy(classes, classes).sum(dim=1)
-    return columns

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -20,7 +20,7 @@ from torch.nn import functional
 
 from pytorch.data.features import RegionFeatures
 from pytorch.data.prepared import PreparedSplit
-from pytorch.evaluation.evaluate import BATCH_SIZE, cider_d_of_images
+from pytorch.evaluation.evaluate import BATCH_SIZE, as_text, cider_d_of_images, found_words
 from pytorch.evaluation.goodness import GOOD_CIDER_D, is_good
 from pytorch.evaluation.reliability import calibration_error, spearman, tenths
 from pytorch.model.captioner import Captioner
@@ -155,20 +155,15 @@ def fit(confidence: ConfidenceModel, judged: Judged, weights: Tensor) -> None:
 
 def _pooled(features: RegionFeatures) -> Tensor:
     """Average each picture's regions, (N, C)."""
-    return torch.cat([features.rows(rows).mean(dim=1) for rows in _batches(len(features))])
-
-
-def _batches(count: int) -> Iterator[range]:
-    return (range(start, min(start + BATCH_SIZE, count)) for start in range(0, count, BATCH_SIZE))
+    rows = torch.arange(len(features)).split(BATCH_SIZE)
+    return torch.cat([features.rows(batch).mean(dim=1) for batch in rows])
 
 
 def _judged_split(captioner: Captioner, split: PreparedSplit) -> Judged:
     """Caption a split, gather the evidence, and judge the captions by their references."""
     captions, evidence = [], []
-    for rows in _batches(len(split.features)):
-        regions = split.features.rows(rows).to(captioner.device)  # (B, R, C)
-        words = captioner.search(regions).words[:, 0]  # (B, T)
-        captions += [" ".join(captioner.vocabulary.decode(each)) for each in words.tolist()]
+    for regions, words in found_words(captioner, split.features):
+        captions += as_text(captioner, words)
         evidence.append(captioner.evidence(regions, words).cpu())
     scores = cider_d_of_images(captions, split.examples)
     good = [
@@ -245,7 +240,7 @@ def _figures(
         "negatives": {
             "images": len(of_negatives),
             "confidence": round(of_negatives.mean().item(), 4),
-            "mostly guessing": round((of_negatives < GUESSING).float().mean().item(), 4),
+            "guessed": round((of_negatives < GUESSING).float().mean().item(), 4),
         },
         "weights": {
             name: round(weight, 4)

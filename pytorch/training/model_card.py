@@ -6,8 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pytorch.model.captioner import Captioner
+from pytorch.model.confidence import GUESSING
 from pytorch.model.decoding import DecodingConfig
 from pytorch.model.encoders import ENCODERS, Encoder
+from pytorch.training.confidence_card import confidence_section
 from pytorch.training.recipe import recipe_datasets
 
 TEMPLATE = """\
@@ -33,7 +35,7 @@ On the {split} split, with {decoding}:
 
 {before}`metrics.json` has the recipe and the seed.
 
-## Intended use
+{confidence}## Intended use
 A first draft of the alt text or caption of an everyday photograph, which a person reads before it
 is published. Not for decisions about the people in a picture.
 
@@ -42,8 +44,11 @@ is published. Not for decisions about the people in a picture.
 - It counts poorly, confuses the colours of small things, and reads no text. Like the people who
   wrote its captions, it infers gender from clothing and hair, and may be wrong.
 - Pictures are squashed to {size} x {size} pixels, so small things are lost.
-- It always gives a caption. The only sign of doubt is a word's low probability.
+- It always gives a caption. {doubt}
 """
+
+ONLY_DOUBT = "The only sign of doubt is a word's low probability."
+DOUBT = f"With a confidence below {GUESSING:g} it is to be read as a guess."
 
 
 FLICKR = {"flickr8k", "flickr30k"}
@@ -79,6 +84,8 @@ def model_card(captioner: Captioner, *, name: str) -> str:
         "score_table": _score_table(metrics),
         "decoding": _decoding(captioner.decoding),
         "before": _before(recipes[-1]),
+        "confidence": confidence_section(metrics),
+        "doubt": ONLY_DOUBT if captioner.confidence is None else DOUBT,
         "size": encoder.preprocessing.size,
     }
     return TEMPLATE.format_map({**metrics, **facts, **_encoder_weights(encoder)})

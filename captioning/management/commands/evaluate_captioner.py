@@ -15,6 +15,7 @@ from django.core.management.base import BaseCommand, CommandError
 from captioning.management.commands._datasets import add_dataset_options, chosen_dataset
 from captioning.management.commands._outputs import check_outputs
 from pytorch.data.datasets import DatasetError
+from pytorch.evaluation.evaluate import cider_d_of_images
 from pytorch.evaluation.gallery import draw_gallery
 from pytorch.evaluation.naming import (
     NamedPictures,
@@ -22,6 +23,7 @@ from pytorch.evaluation.naming import (
     naming_report,
     read_named_pictures,
 )
+from pytorch.evaluation.reliability import spearman
 from pytorch.evaluation.results import (
     ResultsError,
     image_ids,
@@ -115,7 +117,12 @@ class Command(BaseCommand):
             self.stdout.write(line)
         if options["gallery"]:
             write_file(options["gallery"], draw_gallery(captioned, report))
-        return metrics_file(captioned, report)
+        metrics = metrics_file(captioned, report)
+        if captioned.confidences:
+            scores = cider_d_of_images(captioned.captions, captioned.examples)
+            metrics["confidence Spearman"] = spearman(captioned.confidences, scores)
+            self.stdout.write(f"confidence Spearman {metrics['confidence Spearman']:.2f}")
+        return metrics
 
     def _named(self, pictures: NamedPictures, options: dict[str, Any]) -> dict[str, Any]:
         """Print how pictures of one thing are named, and return what was measured."""

@@ -18,7 +18,7 @@ def model() -> ConfidenceModel:
 def judged(count: int, *, seed: int = 1) -> Judged:
     """Captions of which the first kind of evidence tells, with noise, whether they are good."""
     generator = torch.Generator().manual_seed(seed)
-    evidence = 5 + 3 * torch.randn(count, 4, generator=generator)
+    evidence = 5 + 3 * torch.randn(count, 3, generator=generator)
     chance = ((evidence[:, 0] - 5) / 2).sigmoid()
     good = torch.rand(count, generator=generator) < chance
     return Judged(evidence, chance, good)
@@ -44,7 +44,7 @@ def test_a_weight_of_two_counts_as_two_captions():
 @pytest.mark.parametrize("good", [True, False])
 def test_captions_that_are_all_alike_can_be_fitted(good):
     confidence = model()
-    captions = Judged(torch.ones(20, 4), torch.ones(20), torch.full((20,), good))
+    captions = Judged(torch.ones(20, 3), torch.ones(20), torch.full((20,), good))
     fit(confidence, captions, torch.ones(20))
     found = confidence(captions.evidence)
     assert found.isfinite().all()

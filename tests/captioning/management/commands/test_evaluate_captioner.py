@@ -10,9 +10,10 @@ from PIL import Image
 from pytorch.data.datasets import load_dataset
 from pytorch.evaluation.metrics import score_captions
 from pytorch.evaluation.results import write_results
-from pytorch.model.checkpoint import load_captioner
+from pytorch.model.checkpoint import load_captioner, save_checkpoint
 from pytorch.model.decoding import DecodingConfig
 from tests.colours import write_colours
+from tests.tiny import tiny_confidence
 
 
 @pytest.fixture(autouse=True)
@@ -261,3 +262,16 @@ def test_naming_follows_the_scores_of_a_data_set_that_is_given(base_dir, names):
     both = evaluate("--data-root", root, "--names", names, "--output", output)
     assert both == scored + evaluate("--names", names)
     assert {"scores", "faults", "naming"} <= set(json.loads(output.read_text()))
+
+
+def test_the_confidence_of_a_checkpoint_is_compared_with_the_scores(base_dir, tiny_checkpoint):
+    write_colours(base_dir / "data" / "flickr8k")
+    captioner = load_captioner(tiny_checkpoint)
+    captioner.confidence = tiny_confidence(channels=captioner.encoder.channels)
+    save_checkpoint(base_dir / "sure", captioner, model_card="")
+    output = base_dir / "scores.json"
+    printed = evaluate("--checkpoint", base_dir / "sure", "--output", output)
+    correlation = json.loads(output.read_text())["confidence Spearman"]
+    assert -1 <= correlation <= 1
+    assert printed.splitlines()[-1] == f"confidence Spearman {correlation:.2f}"
+    assert "confidence" not in evaluate()

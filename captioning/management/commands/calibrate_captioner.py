@@ -1,0 +1,102 @@
+"""`python manage.py calibrate_captioner`: give a checkpoint's captions a confidence."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from captioning.management.commands._several_datasets import add_datasets_options, chosen_datasets
+from pytorch.data.datasets import DatasetError
+from pytorch.model.checkpoint import load_captioner, save_checkpoint
+from pytorch.model.checkpoint_files import CheckpointError, check_replaceable
+from pytorch.model.encoder_weights import EncoderError
+from pytorch.training.calibration import calibrate
+from pytorch.training.data_sets import DataSets
+from pytorch.training.model_card import model_card
+from pytorch.training.recipe import check_recipes
+
+
+class Command(BaseCommand):
+    """Fit how probable it is that a caption is good, and write it into a checkpoint."""
+
+    help = (
+        "Caption the dev splits, fit how probable it is that a caption is good, and write the "
+        "checkpoint with that confidence. Name the data sets that the model was trained on."
+    )
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Options of the command."""
+        parser.add_argument(
+            "--checkpoint", type=Path, help="checkpoint directory (default: the one that is served)"
+        )
+        add_datasets_options(parser)
+        parser.add_argument(
+            "--output",
+            type=Path,
+            required=True,
+            help="checkpoint directory to write; may be the same",
+        )
+        parser.add_argument("--seed", type=int, default=1, help="default: %(default)s")
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        """Print how well the confidence tells good captions; exit with 2 if data is missing."""
+        output: Path = options["output"]
+        checkpoint: Path = options["checkpoint"] or settings.CAPTIONER_CHECKPOINT
+        try:
+            check_replaceable(output)
+            captioner = load_captioner(checkpoint)
+            if not captioner.metrics.get("training"):
+                raise CheckpointError(
+                    f"The checkpoint at {checkpoint} does not state its training, which the model "
+                    "card needs. Train it again with this program."
+                )
+            check_recipes(captioner.metrics, checkpoint)
+            _, train, dev = DataSets.of(chosen_datasets(options)).prepared(
+                captioner.encoder,
+                settings.BASE_DIR / "cache" / "features",
+                device=captioner.device,
+                progress=sys.stderr.isatty(),
+            )
+            figures = calibrate(
+                captioner, train.features, dev, seed=options["seed"], progress=self._say
+            )
+            captioner.metrics["confidence"] = figures
+            save_checkpoint(output, captioner, model_card=model_card(captioner, name=output.name))
+        except DatasetError as error:
+            raise CommandError(str(error), returncode=2) from error
+        except (CheckpointError, EncoderError, ValueError) as error:
+            raise CommandError(str(error)) from error
+        except OSError as error:
+            raise CommandError(f"Reading or writing a file failed: {error}") from error
+        self._report(figures)
+        self._say(f"Written to {output}.")
+
+    def _say(self, sentence: str) -> None:
+        self.stdout.write(sentence)
+        self.stdout.flush()
+
+    def _report(self, figures: dict[str, Any]) -> None:
+        """Print a line for each data set, for the tenths and for the negative pictures."""
+        for name, own in figures["datasets"].items():
+            self._say(
+                f"{name}  good {own['good']:.3f}  confidence {own['confidence']:.3f}  "
+                f"calibration error {own['calibration error']:.3f}  "
+                f"Spearman with CIDEr-D {own['Spearman with CIDEr-D']:.3f}"
+            )
+        for each in figures["tenths"]:
+            if each["captions"]:
+                self._say(
+                    f"from {each['least']:.1f}  {each['captions']:5} captions  "
+                    f"confidence {each['confidence']:.2f}  good {each['good']:.2f}"
+                )
+        negatives = figures["negatives"]
+        self._say(
+            f"no caption fits  confidence {negatives['confidence']:.3f}  "
+            f"read as guesses {negatives['guessed']:.2f}"
+        )

@@ -1,0 +1,73 @@
+import io
+import json
+import shutil
+
+import pytest
+from django.core.management import CommandError, call_command
+from PIL import Image
+
+from pytorch.model.checkpoint import load_captioner, save_checkpoint
+from tests.colours import write_colours
+
+TRAINING = {"dataset": "flickr8k", "terms": "None.", "train_images": 8, "flip": False}
+
+
+@pytest.fixture(autouse=True)
+def checkpoint(settings, tmp_path, tiny_checkpoint):
+    """A checkpoint that states its training, and default places away from the developer's own."""
+    settings.BASE_DIR = tmp_path
+    captioner = load_captioner(tiny_checkpoint)
+    captioner.metrics |= {"images": 4, "training": [TRAINING]}
+    save_checkpoint(tmp_path / "model", captioner, model_card="")
+    settings.CAPTIONER_CHECKPOINT = tmp_path / "model"
+    return tmp_path / "model"
+
+
+def calibrate(*arguments):
+    stdout = io.StringIO()
+    call_command("calibrate_captioner", *map(str, arguments), stdout=stdout)
+    return stdout.getvalue()
+
+
+@pytest.mark.slow
+def test_the_checkpoint_gets_a_confidence_figures_and_a_card(tmp_path, checkpoint):
+    root = write_colours(tmp_path / "colours")
+    printed = calibrate("--data-root", root, "--output", tmp_path / "sure")
+    assert printed.splitlines()[0] == "Learning which pictures are familiar."
+    assert "flickr8k  good " in printed
+    assert printed.endswith(f"Written to {tmp_path / 'sure'}.\n")
+    before, captioner = load_captioner(checkpoint), load_captioner(tmp_path / "sure")
+    image = Image.new("RGB", (20, 20), "red")
+    assert before.caption([image])[0].confidence is None
+    assert 0 < captioner.caption([image])[0].confidence < 1
+    assert captioner.caption([image])[0].text == before.caption([image])[0].text
+    figures = captioner.metrics.pop("confidence")
+    assert captioner.metrics == before.metrics
+    assert figures["datasets"]["flickr8k"]["images"] == 4
+    assert "## Confidence\n" in (tmp_path / "sure" / "README.md").read_text()
+
+
+def test_a_checkpoint_that_does_not_state_its_training_is_refused(tmp_path, tiny_checkpoint):
+    with pytest.raises(CommandError, match="does not state its training"):
+        calibrate("--checkpoint", tiny_checkpoint, "--output", tmp_path / "sure")
+    assert not (tmp_path / "sure").exists()
+
+
+def test_a_folder_that_is_no_checkpoint_is_not_replaced(tmp_path):
+    root = write_colours(tmp_path / "colours")
+    with pytest.raises(CommandError, match="is not a checkpoint"):
+        calibrate("--data-root", root, "--output", root)
+
+
+def test_without_data_it_says_what_to_get_and_exits_with_2(tmp_path):
+    with pytest.raises(CommandError, match=r"Flickr8k_text\.zip") as caught:
+        calibrate("--output", tmp_path / "sure")
+    assert caught.value.returncode == 2
+
+
+def test_a_damaged_checkpoint_is_refused_in_a_sentence(tmp_path, checkpoint):
+    shutil.copytree(checkpoint, tmp_path / "damaged")
+    metrics = tmp_path / "damaged" / "metrics.json"
+    metrics.write_text(json.dumps({}))
+    with pytest.raises(CommandError, match=r"metrics\.json is not the file"):
+        calibrate("--checkpoint", tmp_path / "damaged", "--output", tmp_path / "sure")
