@@ -145,17 +145,17 @@ def fit(confidence: ConfidenceModel, judged: Judged, weights: Tensor) -> None:
             inputs @ coefficients, judged.is_good.double(), weight=weights.double(), reduction="sum"
         )
         penalized: Tensor = losses + L2_PENALTY * coefficients[:-1].square().sum()
-        penalized.backward()
+        penalized.backward()  # type: ignore[no-untyped-call]
         return penalized
 
-    optimizer.step(loss)
+    optimizer.step(loss)  # type: ignore[no-untyped-call]
     confidence.weight.copy_(coefficients.detach()[:-1])
     confidence.bias.copy_(coefficients.detach()[-1])
 
 
 def _pooled(features: RegionFeatures) -> Tensor:
     """Average each picture's regions, (N, C)."""
-    rows = torch.arange(len(features)).split(BATCH_SIZE)
+    rows = torch.split(torch.arange(len(features)), BATCH_SIZE)
     return torch.cat([features.rows(batch).mean(dim=1) for batch in rows])
 
 
@@ -215,7 +215,7 @@ def _figures(
 ) -> dict[str, Any]:
     """What metrics say of a confidence."""
     sizes = [len(part.cider_d) for part in parts.values()]
-    *of_parts, of_negatives = held_out.split([*sizes, len(held_out) - sum(sizes)])
+    *of_parts, of_negatives = torch.split(held_out, [*sizes, len(held_out) - sum(sizes)])
     good = torch.cat([part.is_good for part in parts.values()]).tolist()
     photographs = held_out[: sum(sizes)].tolist()
     datasets = {

@@ -41,8 +41,8 @@ def _gradient(rng: random.Random) -> Image.Image:
         rng.choice([0, 90, 180, 270])
     )
     size = _size(rng)
-    colours = [Image.new("RGB", size, _colour(rng)) for _ in range(2)]
-    return Image.composite(*colours, ramp.resize(size))
+    first, second = (Image.new("RGB", size, _colour(rng)) for _ in range(2))
+    return Image.composite(first, second, ramp.resize(size))
 
 
 def _noise(rng: random.Random) -> Image.Image:

@@ -57,7 +57,7 @@ class Command(BaseCommand):
                     "card needs. Train it again with this program."
                 )
             check_recipes(captioner.metrics, checkpoint)
-            _, train, dev = DataSets.of(chosen_datasets(options)).prepared(
+            _datasets, train, dev = DataSets.of(chosen_datasets(options)).prepared(
                 captioner.encoder,
                 settings.BASE_DIR / "cache" / "features",
                 device=captioner.device,
