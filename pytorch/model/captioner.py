@@ -182,11 +182,8 @@ class Captioner(nn.Module):
         with torch.no_grad():
             return ImageFeatures(regions, self.concepts.strongest(self.concepts(regions)))
 
-    def tags(self, regions: Tensor) -> list[tuple[Tag, ...]]:
-        """Name what is in the images with these region features (B, R, C)."""
-        return self._tags(self.image_features(regions))
-
     def _tags(self, image: ImageFeatures) -> list[tuple[Tag, ...]]:
+        """Name what is in the images."""
         if image.concepts is None:
             return [() for _ in image.regions]
         return [
@@ -212,12 +209,17 @@ class Captioner(nn.Module):
         image = self.image_features(regions)
         found = search(self.decoder, image, decoding or self.decoding)
         is_caption = found.log_probabilities.isfinite()  # (B, K)
-        images = is_caption.nonzero()[:, 0]  # (N,)
+        images, places = is_caption.nonzero().unbind(dim=1)  # (N,) each
+        words = found.words[is_caption]  # (N, T)
+        # The search keeps nothing but words. One more pass, as in training, gives the runners-up,
+        # the attention and the evidence for the confidence.
+        steps, attention = caption_log_probabilities(self.decoder, image.rows(images), words)
         candidates: list[list[Caption]] = [[] for _ in regions]
-        captions = self._captions(image.rows(images), found.words[is_caption])
+        captions = self._captions(words, steps, attention)
         for row, caption in zip(images.tolist(), captions, strict=True):
             candidates[row].append(caption)
-        confidences = self.confidences(regions, found.words[:, 0])
+        is_best = places == 0
+        confidences = self._confidences(regions, words[is_best], steps[is_best])
         return [
             dataclasses.replace(best, candidates=tuple(rest), tags=tags, confidence=confidence)
             for (best, *rest), tags, confidence in zip(
@@ -235,7 +237,17 @@ class Captioner(nn.Module):
         """
         if self.confidence is None:
             return [None] * len(words)
-        confidences: list[float] = self.confidence(self.evidence(regions, words)).tolist()
+        steps, _ = caption_log_probabilities(self.decoder, self.image_features(regions), words)
+        return self._confidences(regions, words, steps)
+
+    def _confidences(
+        self, regions: Tensor, words: Tensor, steps: Tensor
+    ) -> list[float] | list[None]:
+        """Judge captions (B, T), given the log-probabilities (B, T, V) at their places."""
+        if self.confidence is None:
+            return [None] * len(words)
+        evidence = self.confidence.evidence(regions, words, steps, self.concepts)
+        confidences: list[float] = self.confidence(evidence).tolist()
         return confidences
 
     @torch.inference_mode()
@@ -250,14 +262,15 @@ class Captioner(nn.Module):
         steps, _ = caption_log_probabilities(self.decoder, self.image_features(regions), words)
         return self.confidence.evidence(regions, words, steps, self.concepts)
 
-    def _captions(self, image: ImageFeatures, words: Tensor) -> list[Caption]:
-        """Build captions from found words (N, T), one for each row of `image`.
+    def _captions(self, words: Tensor, steps: Tensor, attention: Tensor | None) -> list[Caption]:
+        """Build captions from found words (N, T).
 
-        The search keeps nothing but words. One more pass, as in training, gives the runners-up and
-        the attention.
+        Args:
+            words: As in `SearchResult`.
+            steps: The log-probabilities of all words at each place, (N, T, V).
+            attention: The attention weights (N, T, R), if there are any.
         """
-        steps, attention = caption_log_probabilities(self.decoder, image, words)
-        steps = steps.cpu()  # (N, T, V)
+        steps = steps.cpu()
         maps = None if attention is None else self._attention_maps(attention)
         return [
             self._caption(words[row].tolist(), steps[row], None if maps is None else maps[row])

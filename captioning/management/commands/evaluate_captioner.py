@@ -12,7 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from captioning.management.commands._datasets import add_dataset_options, chosen_dataset
+from captioning.management.commands._datasets import DEFAULT, add_dataset_options, chosen_dataset
 from captioning.management.commands._outputs import check_outputs
 from pytorch.data.datasets import DatasetError
 from pytorch.evaluation.evaluate import cider_d_of_images
@@ -96,9 +96,10 @@ class Command(BaseCommand):
         _check(options)
         try:
             pictures = read_named_pictures(options["names"]) if options["names"] else None
-            metrics = self._scored(options) if _scores_a_split(options) else {}
-            if pictures:
-                metrics |= self._named(pictures, options)
+            captioner = None if options["score_results"] else _captioner(options)
+            metrics = self._scored(captioner, options) if _scores_a_split(options) else {}
+            if captioner and pictures:
+                metrics |= self._named(captioner, pictures, options)
             if options["output"]:
                 write_file(options["output"], json.dumps(metrics, indent=2) + "\n")
         except DatasetError as error:
@@ -108,9 +109,9 @@ class Command(BaseCommand):
         except OSError as error:
             raise CommandError(f"Reading or writing a file failed: {error}") from error
 
-    def _scored(self, options: dict[str, Any]) -> dict[str, Any]:
+    def _scored(self, captioner: Captioner | None, options: dict[str, Any]) -> dict[str, Any]:
         """Print the scores of a split, write the files about it, and return what was measured."""
-        captioned = _captions(options)
+        captioned = _captions(captioner, options)
         _write_captions(captioned, options)
         report = score_report(captioned.captions, captioned.examples)
         for line in report.lines():
@@ -124,9 +125,10 @@ class Command(BaseCommand):
             self.stdout.write(f"confidence Spearman {metrics['confidence Spearman']:.2f}")
         return metrics
 
-    def _named(self, pictures: NamedPictures, options: dict[str, Any]) -> dict[str, Any]:
+    def _named(
+        self, captioner: Captioner, pictures: NamedPictures, options: dict[str, Any]
+    ) -> dict[str, Any]:
         """Print how pictures of one thing are named, and return what was measured."""
-        captioner = _captioner(options)
         decoding = _decoding(captioner, options)
         naming = name_pictures(
             captioner, pictures, _cache_dir(), decoding=decoding, progress=sys.stderr.isatty()
@@ -158,15 +160,14 @@ def _check(options: dict[str, Any]) -> None:
     check_outputs(options, *OUTPUTS)
 
 
-def _captions(options: dict[str, Any]) -> SplitCaptions:
-    """Generate or read the captions that the options ask for."""
-    split, results = options["split"], options["score_results"]
-    needs_images = not results or options["gallery"] is not None
-    chosen = {**options, "dataset": options["dataset"] or "flickr8k"}
+def _captions(captioner: Captioner | None, options: dict[str, Any]) -> SplitCaptions:
+    """Generate the captions of a split; without a captioner, read them."""
+    split = options["split"]
+    needs_images = captioner is not None or options["gallery"] is not None
+    chosen = {**options, "dataset": options["dataset"] or DEFAULT}
     dataset = chosen_dataset(chosen, splits=[split], images=needs_images)
-    if results:
-        return read_split_captions(results, dataset, split)
-    captioner = _captioner(options)
+    if captioner is None:
+        return read_split_captions(options["score_results"], dataset, split)
     return caption_split(
         captioner,
         dataset,
