@@ -23,6 +23,8 @@ from pytorch.model.vocabulary import Vocabulary
 from pytorch.training.caption_batches import NO_PICTURE, CaptionBatch
 
 SHARE_RENAMED = 0.3
+# Keeps what is drawn here independent of what `told_concepts` draws for the same batch.
+STREAM = 1
 # A general word that fewer classes have is too special to make their names exchangeable.
 FEWEST_CLASSES = 5
 # An object follows one of these, or an adjective after it. Other places may hold a verb: "fly".
@@ -50,7 +52,7 @@ class RenamedObjects:
         Returns:
             The batch, and the new name in each of its captions, (B,); `<pad>` where none is new.
         """
-        random = np.random.default_rng([self._seed, epoch, batch.number])
+        random = np.random.default_rng([self._seed, epoch, batch.number, STREAM])
         words = batch.words.numpy().copy()  # (B, T)
         follows = np.zeros(words.shape, dtype=bool)
         is_article = np.isin(words, self._articles)
@@ -74,22 +76,21 @@ class RenamedObjects:
 
 def _exchangeable(vocabulary: Vocabulary, classes: Iterable[ClassWords]) -> dict[int, np.ndarray]:
     """For each name in the vocabulary, the names of classes that share a general word with it."""
-    names_of: dict[str, set[str]] = defaultdict(set)
-    general_of: dict[str, set[str]] = defaultdict(set)
-    counts: dict[str, int] = defaultdict(int)
+    kinds: dict[str, list[set[str]]] = defaultdict(list)  # the names of each class of a kind
     for each in classes:
-        names = {name for name in each.names if name in vocabulary} - PEOPLE
         for general in each.general:
-            counts[general] += 1
-            names_of[general] |= names
-            for name in names:
-                general_of[name].add(general)
-    others = {}
-    for name, generals in general_of.items():
-        groups = [names_of[word] for word in sorted(generals) if counts[word] >= FEWEST_CLASSES]
-        if same := sorted(set().union(*groups) - {name}):
-            others[vocabulary.encode([name])[1]] = np.array(vocabulary.encode(same)[1:-1])
-    return others
+            kinds[general].append({name for name in each.names if name in vocabulary} - PEOPLE)
+    others: dict[str, set[str]] = defaultdict(set)
+    for names_of_classes in kinds.values():
+        if len(names_of_classes) >= FEWEST_CLASSES:
+            kind = set().union(*names_of_classes)
+            for name in kind:
+                others[name] |= kind - {name}
+    return {
+        vocabulary.encode([name])[1]: np.array(vocabulary.encode(sorted(same))[1:-1])
+        for name, same in others.items()
+        if same
+    }
 
 
 def class_names() -> set[str]:

@@ -65,14 +65,16 @@ class TeacherForcing(Objective):
             train, captioner.vocabulary, batch_size=config.batch_size, seed=config.seed
         )
         self.mean_words = self.caption_batches.mean_words
-        self.told: ToldConcepts | None = None
-        self.renamed = RenamedObjects(captioner.vocabulary, imagenet_words(), seed=config.seed)
+        self.telling: tuple[RenamedObjects, ToldConcepts] | None = None
         if train.concepts is not None and captioner.concepts is not None:
-            self.told = ToldConcepts(
-                train.concepts,
-                captioner.concepts.words,
-                self.caption_batches.word_counts,
-                seed=config.seed,
+            self.telling = (
+                RenamedObjects(captioner.vocabulary, imagenet_words(), seed=config.seed),
+                ToldConcepts(
+                    train.concepts,
+                    captioner.concepts.words,
+                    self.caption_batches.word_counts,
+                    seed=config.seed,
+                ),
             )
         self.label_smoothing = config.label_smoothing
         self.attention_penalty = config.attention_penalty
@@ -103,9 +105,10 @@ class TeacherForcing(Objective):
 
     def _shard(self, batch: CaptionBatch, epoch: int) -> Shard:
         told = None
-        if self.told is not None:
-            batch, renamed = self.renamed.of_batch(batch, epoch)
-            told = own_told(self.told.of_batch(batch, epoch, renamed))
+        if self.telling is not None:
+            renamed_objects, told_concepts = self.telling
+            batch, renamed = renamed_objects.of_batch(batch, epoch)
+            told = own_told(told_concepts.of_batch(batch, epoch, renamed))
         rows = own_shard(batch.rows.tolist())
         pictured = [row for row in rows if row != NO_PICTURE]
         if self.encodes:
