@@ -7,13 +7,13 @@ the same name: `animals.json` and `animals.zip`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pytorch.data.features import cached_features
+from pytorch.data.formats.reading import read_json
 from pytorch.data.images import DatasetError, ImageError, ImageFiles
 from pytorch.evaluation.evaluate import generate_captions
 from pytorch.model.captioner import Captioner
@@ -157,12 +157,7 @@ def _last_words(phrases: Iterable[str]) -> set[str]:
 
 
 def _read_names(path: Path) -> dict[str, list[str]]:
-    try:
-        names = json.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise DatasetError(f"{path} cannot be read ({error.strerror}).") from error
-    except (ValueError, RecursionError) as error:
-        raise DatasetError(f"{path} is not a JSON file ({error}).") from error
+    names = read_json(path)
     if not isinstance(names, dict) or not names:
         raise DatasetError(
             f'{path} names no pictures: it must hold an object, {{"PICTURE": ["cat"], ...}}.'

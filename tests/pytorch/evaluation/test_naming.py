@@ -69,7 +69,7 @@ def test_pictures_may_lie_in_a_zip_file(path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("spam", "is not a JSON file"),
+        ("spam", "is not JSON"),
         ("[]", "names no pictures"),
         ("{}", "names no pictures"),
         ('{"a.png": "cat"}', "a list of words that name it, not 'cat' for 'a.png'"),
