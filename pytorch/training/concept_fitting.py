@@ -176,11 +176,7 @@ class _Fitting:
             {"params": [layer.weight]},
             {"params": [layer.bias], "weight_decay": 0.0},
         ]
-        optimizer = torch.optim.AdamW(
-            groups,
-            lr=LEARNING_RATE,
-            weight_decay=WEIGHT_DECAY,
-        )
+        optimizer = torch.optim.AdamW(groups, lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
         for step in trange(steps, desc="concepts", leave=False, disable=not self._progress):
             batch = rows[torch.randint(len(rows), (BATCH_SIZE,), device=device)]  # (B,)
             for group in optimizer.param_groups:

@@ -59,7 +59,7 @@ def _datasets(datasets: Mapping[str, Mapping[str, float]]) -> str:
     for dataset, figures in datasets.items():
         values = [f"{figures[name]:.3f}" for name in names]
         lines.append([f"`{dataset}`", f"{figures['images']}", *values])
-    return _table(lines)
+    return markdown_table(lines)
 
 
 def _tenths(tenths: Sequence[Mapping[str, float]]) -> str:
@@ -70,9 +70,10 @@ def _tenths(tenths: Sequence[Mapping[str, float]]) -> str:
             ends = f"{each['least']:.1f} to {each['least'] + 0.1:.1f}"
             bar = BAR * round(BAR_LENGTH * each["good"])
             lines.append([ends, f"{each['captions']}", f"{each['good']:.0%}", bar])
-    return _table(lines)
+    return markdown_table(lines)
 
 
-def _table(lines: Sequence[Sequence[str]]) -> str:
+def markdown_table(lines: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown; the first line is its heading."""
     heading, *rest = lines
     return "\n".join(f"| {' | '.join(line)} |" for line in [heading, ["---"] * len(heading), *rest])

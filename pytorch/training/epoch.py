@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from statistics import fmean
 
@@ -47,8 +47,13 @@ class EpochResult:
     @property
     def scores(self) -> dict[str, float]:
         """The mean of each score over the data sets."""
-        every = list(self.dev_scores.values())
-        return {name: fmean(scores[name] for scores in every) for name in every[0]}
+        return mean_scores(self.dev_scores)
+
+
+def mean_scores(dev_scores: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """The mean of each score over the data sets, at least one."""
+    every = list(dev_scores.values())
+    return {name: fmean(scores[name] for scores in every) for name in every[0]}
 
 
 def named_scores(result: EpochResult, *, separator: str = " ") -> dict[str, float]:

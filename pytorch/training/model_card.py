@@ -9,7 +9,7 @@ from pytorch.model.captioner import Captioner
 from pytorch.model.confidence import GUESSING
 from pytorch.model.decoding import DecodingConfig
 from pytorch.model.encoders import ENCODERS, Encoder
-from pytorch.training.confidence_card import confidence_section
+from pytorch.training.confidence_card import confidence_section, markdown_table
 from pytorch.training.recipe import recipe_datasets
 
 TEMPLATE = """\
@@ -132,8 +132,7 @@ def _score_table(metrics: Mapping[str, Any]) -> str:
     if len(dev) > 1:
         names = ["data set", *names]
         rows = [[f"`{dataset}`", *row] for dataset, row in zip(dev, rows, strict=True)]
-    lines = [names, ["---"] * len(names), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return markdown_table([names, *rows])
 
 
 def _joined(parts: Iterable[str]) -> str:

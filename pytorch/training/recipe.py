@@ -43,10 +43,10 @@ def check_recipes(metrics: Mapping[str, Any], checkpoint: Path) -> None:
             missing = [name for name in REQUIRED if name not in stated]
             if not {"train_images", "train_sentences"} & set(stated):
                 missing.append("train_images")
-            for name in missing:
+            if missing:
                 raise CheckpointError(
-                    f"The checkpoint at {checkpoint} does not state {name!r} of its training, "
-                    "which the model card needs. Train it again with this program."
+                    f"The checkpoint at {checkpoint} does not state {missing[0]!r} of its "
+                    "training, which the model card needs. Train it again with this program."
                 )
 
 

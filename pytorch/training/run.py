@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -218,21 +219,17 @@ class _Run:
                 f"The run in {folder.path} was started with other captions, images or encoder "
                 "weights. Put those back, or start a new run."
             )
+        fit = partial(
+            fitted_concepts,
+            captioner,
+            train,
+            count=config.start.concepts,
+            seed=config.training.seed,
+            progress=progress,
+        )
         self.concepts: Mapping[str, Any] | None = None
         if INJECTIONS[config.decoder.injection].needs_concepts:
-            self.concepts = (
-                state["concepts"]
-                if state
-                else broadcast_from_main(
-                    lambda: fitted_concepts(
-                        captioner,
-                        train,
-                        count=config.start.concepts,
-                        seed=config.training.seed,
-                        progress=progress,
-                    )
-                )
-            )
+            self.concepts = broadcast_from_main(fit) if state is None else state["concepts"]
             train = with_concepts(captioner, train, self.concepts)
         self.trainer = Trainer(
             captioner, train=train, dev=dev, config=config.training, progress=progress

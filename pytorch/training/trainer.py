@@ -23,7 +23,7 @@ from pytorch.training.distributed import (
     main_process_first,
     rank,
 )
-from pytorch.training.epoch import EpochResult, TrainingError, train_one_epoch
+from pytorch.training.epoch import EpochResult, TrainingError, mean_scores, train_one_epoch
 from pytorch.training.objective import Objective
 from pytorch.training.optimization import Optimization
 from pytorch.training.phases import Phase, phases_of
@@ -186,21 +186,21 @@ class Trainer:
         """Score the averaged weights, and keep them if they are the best so far."""
         start = time.perf_counter()
         evaluations = broadcast_from_main(self._evaluations)
+        dev_scores = {name: evaluation.scores for name, evaluation in evaluations.items()}
+        cider_d = mean_scores(dev_scores)["CIDEr-D"]
         result = EpochResult(
             epoch=epoch,
             objective=objective,
             loss=loss,
-            dev_scores={name: evaluation.scores for name, evaluation in evaluations.items()},
+            dev_scores=dev_scores,
             training_seconds=seconds,
             evaluation_seconds=time.perf_counter() - start,
-            improved=False,
+            improved=self.best is None or cider_d > self.best.scores["CIDEr-D"],
             captions={
                 name: evaluation.by_image(self.dev_splits[name])
                 for name, evaluation in evaluations.items()
             },
         )
-        if self.best is None or result.scores["CIDEr-D"] > self.best.scores["CIDEr-D"]:
-            result = dataclasses.replace(result, improved=True)
         self.history.append(result)
         if result.improved:
             self.best_weights = copy.deepcopy(self._weights(self.averaged))
