@@ -19,8 +19,8 @@ from pytorch.model.plurals import plural
 from pytorch.model.tokenization import tokenize
 
 GOOD_CIDER_D = 0.4
-"""The least CIDEr-D of a good caption. With it this judgement and that of a person who saw the
-pictures agreed on 33 of 40 captions of an early model; CIDEr-D alone agreed on 30."""
+"""The least CIDEr-D of a good caption. Of 40 captions of an early model, compared with their
+pictures by eye, this judgement was right for 33; CIDEr-D alone was right for 30."""
 
 # What may stand before the main noun.
 NO_NOUN = frozenset(

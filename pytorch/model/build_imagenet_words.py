@@ -11,7 +11,7 @@ whose synsets ImageNet's classes are; Debian's package `wordnet-base` has it. A 
    spider, but a sea lion is no lion;
 3. names of one word;
 
-and more general words, which hint at it without naming it. All 1,000 were then read by a person.
+and more general words, which hint at it without naming it. All 1,000 rows were then reviewed.
 Where the rules give a word that lies, or leave out what people say, the row in
 `imagenet_words_reviewed.csv` stands instead; that is most things and few animals.
 """

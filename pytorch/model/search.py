@@ -98,8 +98,7 @@ def search(
     Args:
         decoder: In evaluation mode, unless dropout is wanted.
         image: The images, B of them.
-        config: Options. Those that need the vocabulary are for `Captioner.search`, which turns them
-            into the arguments below.
+        config: Options.
         constraints: What the captions must say, and must not.
         grammar: Rules to keep.
     """
