@@ -85,7 +85,7 @@ def checkpoint_metrics(
         for name, scores in best.dev_scores.items()
     }
     return {
-        "dataset": ", ".join(dev),
+        "dataset": " and ".join(dev),
         "split": "dev",
         "images": sum(own["images"] for own in dev.values()),
         "beam_size": config.decoding.beam_size,

@@ -219,6 +219,14 @@ def test_the_footer_names_the_model_and_its_scores(client):
     )
 
 
+def test_the_footer_says_that_scores_are_averages_over_several_data_sets(client, monkeypatch):
+    captioner = engine.get_captioner()
+    several = {"dataset": "flickr8k and coco", "dev": {"flickr8k": {}, "coco": {}}}
+    monkeypatch.setattr(captioner, "metrics", captioner.metrics | several)
+    html = " ".join(client.get(URL).text.split())
+    assert "CIDEr-D 0.046, on average over the dev splits of flickr8k and coco." in html
+
+
 def test_the_footer_does_without_scores(client, monkeypatch):
     monkeypatch.setattr(engine.get_captioner(), "metrics", {})
     assert '<p>Model <a href="/model">tiny</a>.</p>' in client.get(URL).text

@@ -320,7 +320,7 @@ def test_several_data_sets_are_trained_on_at_once(base_dir):
     run = base_dir / "runs" / "flickr8k+captions-csv-efficientnet_lite2-every-step"
     text = (run / "checkpoint" / "metrics.json").read_text()
     metrics = json.loads(text)
-    assert metrics["dataset"] == "flickr8k, captions-csv"
+    assert metrics["dataset"] == "flickr8k and captions-csv"
     assert [own["images"] for own in metrics["dev"].values()] == [4, 1]
     [recipe] = metrics["training"]
     assert [each["dataset"] for each in recipe["datasets"]] == ["flickr8k", "captions-csv"]
