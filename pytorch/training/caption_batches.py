@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import NamedTuple
 
@@ -16,9 +16,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from pytorch.data.caption_dataset import Example
+from pytorch.data.formats.sentences import SentenceDataset
 from pytorch.model.tokenization import tokenize
 from pytorch.model.vocabulary import Vocabulary
-from pytorch.training.train_data import TrainData, consecutive, count_drawn, draw
+from pytorch.training.train_data import Weighted, consecutive, count_drawn, draw
 
 NO_PICTURE = -1
 """The row of a sentence."""
@@ -52,14 +54,30 @@ class CaptionBatches:
     """
 
     def __init__(
-        self, data: TrainData, vocabulary: Vocabulary, *, batch_size: int, seed: int
+        self,
+        pictures: Sequence[Weighted[Sequence[Example]]],
+        vocabulary: Vocabulary,
+        *,
+        texts: Sequence[Weighted[SentenceDataset]] = (),
+        batch_size: int,
+        seed: int,
     ) -> None:
+        """Encode all captions.
+
+        Args:
+            pictures: The captioned pictures of each data set, whose rows have this order.
+            vocabulary: Numbers the words.
+            texts: Data sets of sentences without pictures.
+            batch_size: Captions in a batch.
+            seed: Decides the batches of every epoch.
+        """
+        examples = chain.from_iterable(part.data for part in pictures)
         captions = [
             (row, vocabulary.encode(tokenize(caption)))
-            for row, example in enumerate(data.examples)
+            for row, example in enumerate(examples)
             for caption in example.captions
         ]
-        sentences = [vocabulary.encode(s) for text in data.texts for s in text.data.sentences]
+        sentences = [vocabulary.encode(s) for text in texts for s in text.data.sentences]
         encoded = [words for _, words in captions] + sentences
         self.rows = np.array([row for row, _ in captions] + [NO_PICTURE] * len(sentences))
         # All captions one after another, where each begins, and its length.
@@ -69,10 +87,10 @@ class CaptionBatches:
         self.word_counts = np.bincount(self._words, minlength=len(vocabulary))
         self._parts = consecutive(
             [
-                *(sum(len(e.captions) for e in part.data.examples) for part in data.pictures),
-                *(len(part.data.sentences) for part in data.texts),
+                *(sum(len(example.captions) for example in part.data) for part in pictures),
+                *(len(part.data.sentences) for part in texts),
             ],
-            [part.weight for part in (*data.pictures, *data.texts)],
+            [part.weight for part in (*pictures, *texts)],
         )
         self.batch_size = batch_size
         self.seed = seed

@@ -23,7 +23,7 @@ from pytorch.training.distributed import own_shard, shard_count
 from pytorch.training.objective import Objective
 from pytorch.training.renamed_objects import RenamedObjects
 from pytorch.training.told_concepts import Told, ToldConcepts
-from pytorch.training.train_data import TrainData
+from pytorch.training.train_data import TrainData, Weighted
 from pytorch.training.training_config import TrainingConfig
 
 Item = TypeVar("Item")
@@ -62,7 +62,11 @@ class TeacherForcing(Objective):
         self.name = "fine-tuning" if self.encodes else "teacher forcing"
         self.train_data = train
         self.caption_batches = CaptionBatches(
-            train, captioner.vocabulary, batch_size=config.batch_size, seed=config.seed
+            [Weighted(part.data.examples, part.weight) for part in train.pictures],
+            captioner.vocabulary,
+            texts=train.texts,
+            batch_size=config.batch_size,
+            seed=config.seed,
         )
         self.mean_words = self.caption_batches.mean_words
         self.telling: tuple[RenamedObjects, ToldConcepts] | None = None

@@ -1,17 +1,13 @@
 import itertools
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from pytorch.data.datasets import Example
-from pytorch.data.features import RegionFeatures
 from pytorch.data.formats.sentences import SentenceDataset
-from pytorch.data.images import ImageFiles
-from pytorch.data.prepared import PreparedSplit
 from pytorch.model.vocabulary import SPECIAL_TOKENS, Vocabulary
 from pytorch.training.caption_batches import NO_PICTURE, CaptionBatches
-from pytorch.training.train_data import TrainData, Weighted
+from pytorch.training.train_data import Weighted
 from tests.tiny import WORDS
 
 EXAMPLES = tuple(
@@ -23,13 +19,8 @@ SENTENCES = tuple(("a", word, "sits", "on", "the", "grass") for word in WORDS)
 VOCABULARY = Vocabulary([*SPECIAL_TOKENS, *WORDS])
 
 
-def split(examples):
-    features = RegionFeatures([e.image for e in examples], np.zeros((len(examples), 1, 2), "f2"))
-    return PreparedSplit(examples, features, ImageFiles([]), cache_dir=Path("unused"))
-
-
-def batches_of(data, batch_size=4):
-    return CaptionBatches(data, VOCABULARY, batch_size=batch_size, seed=1)
+def batches_of(pictures, texts=(), batch_size=4):
+    return CaptionBatches(pictures, VOCABULARY, texts=texts, batch_size=batch_size, seed=1)
 
 
 def pairs(batches, epoch):
@@ -49,7 +40,7 @@ def expected_pairs(examples, start=0):
 
 
 class TestOfOneDataSet:
-    batches = batches_of(TrainData((Weighted(split(EXAMPLES)),)))
+    batches = batches_of([Weighted(EXAMPLES)])
 
     def test_an_epoch_holds_every_caption_with_its_image_once(self):
         assert sorted(pairs(self.batches, epoch=1)) == sorted(expected_pairs(EXAMPLES))
@@ -75,20 +66,19 @@ class TestOfOneDataSet:
 
 
 class TestOfSeveralDataSets:
-    data = TrainData(
-        (Weighted(split(EXAMPLES)), Weighted(split(OTHERS), 2.0)),
-        (Weighted(SentenceDataset("sentences", Path("x"), SENTENCES, {"x": len(WORDS)}), 0.5),),
-    )
+    pictures = (Weighted(EXAMPLES), Weighted(OTHERS, 2.0))
+    texts = (Weighted(SentenceDataset("sentences", Path("x"), SENTENCES, {"x": len(WORDS)}), 0.5),)
+    batches = batches_of(pictures, texts)
 
     def test_an_epoch_holds_captions_as_often_as_their_weights_say(self):
-        seen = sorted(pair for pair in pairs(batches_of(self.data), 1) if pair[0] != NO_PICTURE)
+        seen = sorted(pair for pair in pairs(self.batches, 1) if pair[0] != NO_PICTURE)
         others = expected_pairs(OTHERS, start=len(EXAMPLES))
         assert seen == sorted(expected_pairs(EXAMPLES) + others * 2)
 
     def test_each_epoch_draws_its_own_share_of_the_sentences(self):
         every = {tuple(VOCABULARY.encode(sentence)) for sentence in SENTENCES}
         drawn = [
-            {words for row, words in pairs(batches_of(self.data), epoch) if row == NO_PICTURE}
+            {words for row, words in pairs(self.batches, epoch) if row == NO_PICTURE}
             for epoch in (1, 2)
         ]
         assert [len(words) for words in drawn] == [len(SENTENCES) // 2] * 2
@@ -96,17 +86,16 @@ class TestOfSeveralDataSets:
         assert drawn[0] | drawn[1] <= every
 
     def test_batches_mix_all_data_sets(self):
-        [batch] = batches_of(self.data, batch_size=999).of_epoch(1)
+        [batch] = batches_of(self.pictures, self.texts, batch_size=999).of_epoch(1)
         assert batch.rows.tolist().count(NO_PICTURE) == 7
-        assert set(batch.rows.tolist()) == {NO_PICTURE, *range(len(self.data))}
+        assert set(batch.rows.tolist()) == {NO_PICTURE, *range(len(EXAMPLES) + len(OTHERS))}
 
     def test_the_length_and_the_mean_words_follow_the_weights(self):
-        batches = batches_of(self.data)
-        words = sum((batch.words[:, 1:] != 0).sum() for batch in batches.of_epoch(1))
-        assert len(batches) == len(list(batches.of_epoch(1)))
-        assert batches.mean_words == pytest.approx(words / len(batches))
+        words = sum((batch.words[:, 1:] != 0).sum() for batch in self.batches.of_epoch(1))
+        assert len(self.batches) == len(list(self.batches.of_epoch(1)))
+        assert self.batches.mean_words == pytest.approx(words / len(self.batches))
 
     def test_the_words_of_captions_and_sentences_are_counted_once(self):
-        counts = batches_of(self.data).word_counts
+        counts = self.batches.word_counts
         assert counts[VOCABULARY.encode(["snow"])[1]] == len(WORDS) + 2
         assert counts[VOCABULARY.encode(["sits"])[1]] == len(WORDS) + 2
