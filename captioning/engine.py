@@ -33,6 +33,7 @@ __all__ = [
     "CheckpointMissingError",
     "DecodingConfig",
     "EngineError",
+    "OptionsError",
     "ServedModel",
     "caption_photographs",
     "caption_settings",
@@ -45,6 +46,9 @@ __all__ = [
     "start",
     "verify_checkpoint",
 ]
+
+# Decoding options that came after captions had been stored; see `caption_settings`.
+ADDED_OPTIONS = ("grammar_rules", "name_above", "no_people_below", "must_say", "must_not_say")
 
 _loading = threading.Lock()
 # One photograph already keeps all cores busy. A second one at the same time would slow down the
@@ -69,6 +73,10 @@ class EngineError(Exception):
         if self.permanent:
             return "Trying again will not help: the operator of this server has to repair it."
         return "Please try again in a minute."
+
+
+class OptionsError(Exception):
+    """The model cannot caption with these options; the message says why, to who chose them."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +134,12 @@ def served_model() -> ServedModel:
 
 
 def decoding(
-    *, beam_size: int | None = None, top_p: float | None = None, seed: int | None = None
+    *,
+    beam_size: int | None = None,
+    top_p: float | None = None,
+    seed: int | None = None,
+    must_say: Sequence[str] | None = None,
+    must_not_say: Sequence[str] | None = None,
 ) -> DecodingConfig:
     """Return the checkpoint's decoding options, with those that a person chose in their place.
 
@@ -134,13 +147,28 @@ def decoding(
         beam_size: Candidates that beam search keeps at every word.
         top_p: Sample words from the most probable ones that together reach this probability.
         seed: Seed of the sampling.
+        must_say: Words that captions must say; of words joined by `|`, one will do.
+        must_not_say: Words that they must not say.
 
     Raises:
         EngineError: The checkpoint is missing or damaged.
+        OptionsError: The model cannot caption with these options.
     """
-    chosen: dict[str, Any] = {"beam_size": beam_size, "top_p": top_p, "sampling_seed": seed}
+    chosen: dict[str, Any] = {
+        "beam_size": beam_size,
+        "top_p": top_p,
+        "sampling_seed": seed,
+        "must_say": must_say,
+        "must_not_say": must_not_say,
+    }
     changes = {name: value for name, value in chosen.items() if value is not None}
-    return dataclasses.replace(get_captioner().decoding, **changes)
+    captioner = get_captioner()
+    try:
+        decoding = dataclasses.replace(captioner.decoding, **changes)
+        captioner.check_decoding(decoding)
+    except ValueError as error:
+        raise OptionsError(str(error)) from error
+    return decoding
 
 
 def caption_photographs(
@@ -181,7 +209,8 @@ def caption_settings(
     """Return everything besides the checkpoint that determines a caption, as plain data.
 
     Stored captions are looked up by these settings: SQLite compares them as text, so another key or
-    another order of the keys would hide those that are stored already.
+    another order of the keys would hide those that are stored already. For the same reason, options
+    that were added after captions were stored stand here only if they differ from their default.
 
     Args:
         decoding: As for `caption_photographs`.
@@ -191,7 +220,12 @@ def caption_settings(
         EngineError: The checkpoint is missing or damaged.
     """
     config = decoding or get_captioner().decoding
-    return dataclasses.asdict(config) | {"candidates": candidates or config.beam_size}
+    options = {}
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if field.name not in ADDED_OPTIONS or value != field.default:
+            options[field.name] = list(value) if isinstance(value, tuple) else value
+    return options | {"candidates": candidates or config.beam_size}
 
 
 def is_guess(confidence: float | None) -> bool:

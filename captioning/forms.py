@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -116,12 +117,25 @@ class DecodingForm(forms.Form):
         Raises:
             EngineError: The checkpoint is missing or damaged.
         """
+        return self.decoding_with()
+
+    def decoding_with(
+        self, *, must_say: Sequence[str] = (), must_not_say: Sequence[str] = ()
+    ) -> engine.DecodingConfig:
+        """The model's options, from a valid form and words, see `engine.decoding`.
+
+        Raises:
+            EngineError: The checkpoint is missing or damaged.
+            OptionsError: The model cannot say these words.
+        """
         options = self.cleaned_data
         creative = options["creative"]
         return engine.decoding(
             beam_size=options["beam_size"],
             top_p=(options["top_p"] or DEFAULT_TOP_P) if creative else None,
             seed=(options["seed"] or 0) if creative else None,
+            must_say=must_say or None,
+            must_not_say=must_not_say or None,
         )
 
 

@@ -21,6 +21,9 @@ from captioning.library.views import PICTURES_PER_PAGE
 MAX_PHOTOGRAPHS = 20
 MAX_PICTURES_PER_PAGE = 100
 MAX_PAGE = 1_000_000
+MAX_MUST_SAY = 3
+MAX_MUST_NOT_SAY = 100
+MAX_ENTRY = 200  # characters
 
 
 def _help(field: FormField) -> str:
@@ -58,6 +61,7 @@ def _whole(number: object) -> object:
 
 
 Whole = Annotated[int | None, BeforeValidator(_whole)]
+Entry = Annotated[str, Field(max_length=MAX_ENTRY)]
 Base64 = Annotated[
     bytes,
     BeforeValidator(_decoded),
@@ -75,6 +79,18 @@ class Options(Schema):
     creative: bool = Field(False, description=_help(DecodingForm.base_fields["creative"]))
     top_p: float | None = _option("top_p", DEFAULT_TOP_P)
     seed: Whole = _option("seed", 0)
+    must_say: list[Entry] = Field(
+        [],
+        max_length=MAX_MUST_SAY,
+        description="Words that the caption must say; of words joined by `|`, one will do.",
+        examples=[["dog|puppy", "ball"]],
+    )
+    must_not_say: list[Entry] = Field(
+        [],
+        max_length=MAX_MUST_NOT_SAY,
+        description="Words that the caption must not say.",
+        examples=[["man", "woman"]],
+    )
     keep: bool = Field(True, description=_help(PhotographForm.base_fields["keep"]))
 
 

@@ -18,6 +18,7 @@ from captioning.uploads import MAX_UPLOAD_BYTES
 
 FORM, JSON = "multipart/form-data", "application/json"
 PHOTOGRAPHS = "photographs"
+LISTS = {"must_say", "must_not_say"}  # in a form, their fields may be repeated
 # Base64 takes four letters for three bytes. The rest is for names and options.
 MAX_JSON_BYTES = MAX_UPLOAD_BYTES * 4 // 3 + 100_000
 
@@ -51,8 +52,7 @@ def read_submission(request: HttpRequest) -> Submission:
         raise ProblemError("unsupported_media_type", f"Send {FORM} with files, or {JSON}.")
     if sum(file.size or 0 for file in files) > MAX_UPLOAD_BYTES:
         raise _too_large()
-    form = _form_of(options)
-    return Submission(files, options.keep, form.decoding, options.candidates)
+    return Submission(files, options.keep, _decoding(options), options.candidates)
 
 
 def read_json(request: HttpRequest, schema: type[Body]) -> Body:
@@ -83,7 +83,9 @@ def _read_form(request: HttpRequest) -> tuple[list[File[bytes]], Options]:
         detail = f"Send 1 to {MAX_PHOTOGRAPHS} files in the field `{PHOTOGRAPHS}`."
         error = {"location": "body", "pointer": f"/{PHOTOGRAPHS}", "detail": detail}
         raise ProblemError("invalid_parameters", detail, errors=[error])
-    options = {name: value for name, value in request.POST.items() if value != ""}
+    options: dict[str, Any] = {name: text for name, text in request.POST.items() if text != ""}
+    for name in LISTS & options.keys():
+        options[name] = [text for text in request.POST.getlist(name) if text != ""]
     others = {name: file for name, file in request.FILES.items() if name != PHOTOGRAPHS}
     return files, _validated(Options, options | others, strict=False)
 
@@ -95,12 +97,22 @@ def _validated(schema: type[Body], data: Any, *, strict: bool) -> Body:
         raise schema_problem(error) from error
 
 
-def _form_of(options: Options) -> DecodingForm:
-    """Put the options into the page's form, which knows the defaults."""
+def _decoding(options: Options) -> engine.DecodingConfig:
+    """Read the options by the page's form, which knows the defaults.
+
+    Raises:
+        ProblemError: The model cannot say what it must.
+        EngineError: The checkpoint is missing or damaged.
+    """
     form = DecodingForm(options.model_dump())
     if not form.is_valid():
         raise RuntimeError(f"The schema accepts what the form refuses: {form.errors.as_text()}")
-    return form
+    try:
+        return form.decoding_with(must_say=options.must_say, must_not_say=options.must_not_say)
+    except engine.OptionsError as error:
+        detail = str(error)
+        problem = {"location": "body", "pointer": "/must_say", "detail": detail}
+        raise ProblemError("invalid_parameters", detail, errors=[problem]) from error
 
 
 def _too_large() -> ProblemError:

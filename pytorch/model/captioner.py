@@ -21,6 +21,8 @@ from pytorch.model.confidence import ConfidenceModel
 from pytorch.model.decoders import Decoder
 from pytorch.model.decoding import DecodingConfig
 from pytorch.model.encoders import Encoder
+from pytorch.model.grammar import Grammar
+from pytorch.model.guidance import Guidance
 from pytorch.model.search import SearchResult, caption_log_probabilities, search
 from pytorch.model.tokenization import sentence, sentence_parts
 from pytorch.model.vocabulary import Vocabulary
@@ -141,6 +143,8 @@ class Captioner(nn.Module):
         self.decoding = decoding
         self.concepts = concepts
         self.confidence = confidence
+        self._guidance: Guidance | None = None
+        self.grammar = Grammar(vocabulary)
         self.name = name
         self.metrics = dict(metrics or {})
         self.config_hash = config_hash
@@ -150,6 +154,22 @@ class Captioner(nn.Module):
     def device(self) -> torch.device:
         """Where the weights are."""
         return self.decoder.bias.device
+
+    @property
+    def guidance(self) -> Guidance:
+        """What makes constraints of decoding options."""
+        if self._guidance is None or self._guidance.detector is not self.concepts:
+            self._guidance = Guidance(self.vocabulary, self.concepts)
+        return self._guidance
+
+    def check_decoding(self, decoding: DecodingConfig) -> None:
+        """Check that this model can caption with these options.
+
+        Raises:
+            ValueError: It does not know a word that captions must say, or lacks what an option
+                needs.
+        """
+        self.guidance.check(decoding)
 
     def caption(
         self, images: Sequence[Image.Image], *, decoding: DecodingConfig | None = None
@@ -162,6 +182,9 @@ class Captioner(nn.Module):
 
         Returns:
             One caption for each image.
+
+        Raises:
+            ValueError: As for `check_decoding`.
         """
         if not images:
             return []
@@ -198,8 +221,17 @@ class Captioner(nn.Module):
         ]
 
     def search(self, regions: Tensor, *, decoding: DecodingConfig | None = None) -> SearchResult:
-        """Find the word numbers of captions, from region features (B, R, C)."""
-        return search(self.decoder, self.image_features(regions), decoding or self.decoding)
+        """Find the word numbers of captions, from region features (B, R, C).
+
+        Raises:
+            ValueError: As for `check_decoding`.
+        """
+        return self._search(self.image_features(regions), decoding or self.decoding)
+
+    def _search(self, image: ImageFeatures, decoding: DecodingConfig) -> SearchResult:
+        constraints = self.guidance.constraints(image.regions, decoding)
+        grammar = self.grammar if decoding.grammar_rules else None
+        return search(self.decoder, image, decoding, constraints, grammar=grammar)
 
     @torch.inference_mode()
     def caption_regions(
@@ -207,7 +239,7 @@ class Captioner(nn.Module):
     ) -> list[Caption]:
         """Caption images from their region features (B, R, C)."""
         image = self.image_features(regions)
-        found = search(self.decoder, image, decoding or self.decoding)
+        found = self._search(image, decoding or self.decoding)
         is_caption = found.log_probabilities.isfinite()  # (B, K)
         images, places = is_caption.nonzero().unbind(dim=1)  # (N,) each
         words = found.words[is_caption]  # (N, T)

@@ -114,6 +114,7 @@ def load_captioner(directory: Path, *, device: torch.device | None = None) -> Ca
     try:
         captioner = _build(config, directory)
         _load_weights(captioner, config, directory / WEIGHTS)
+        captioner.check_decoding(captioner.decoding)
     except KeyError as error:
         raise CheckpointError(
             f"The checkpoint at {directory} does not fit together: {CONFIG} lacks {error}."

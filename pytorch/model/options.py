@@ -30,10 +30,11 @@ class Option:
 
     Attributes:
         name: The field's name.
-        kind: The type of its values, apart from None.
+        kind: The type of its values, apart from None; of each, if it has several.
         default: Its default.
         help: What it does.
         choices: The values allowed; any value of `kind` if empty.
+        is_tuple: Whether it has several values, as a tuple.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Option:
     default: Any
     help: str
     choices: tuple[str, ...] = ()
+    is_tuple: bool = False
 
     @property
     def flag(self) -> str:
@@ -53,6 +55,13 @@ class Option:
         Raises:
             ValueError: The value is of another type.
         """
+        if not self.is_tuple:
+            return self._checked(value)
+        if not isinstance(value, list | tuple):
+            raise ValueError(f"{self.name} must be a list, not {value!r}.")
+        return tuple(self._checked(each) for each in value)
+
+    def _checked(self, value: Any) -> Any:
         if self.kind is Path and isinstance(value, str):
             return Path(value)
         if self.kind is float and type(value) is int:
@@ -68,17 +77,21 @@ def options_of(config: type) -> tuple[Option, ...]:
     return tuple(
         Option(
             name=entry.name,
-            kind=_without_none(kinds[entry.name]),
+            kind=_kind(kinds[entry.name]),
             default=entry.default,
             help=entry.metadata["help"],
             choices=entry.metadata["choices"],
+            is_tuple=typing.get_origin(kinds[entry.name]) is tuple,
         )
         for entry in dataclasses.fields(config)
     )
 
 
-def _without_none(kind: Any) -> type:
-    if isinstance(kind, types.UnionType):
-        [kind] = (part for part in typing.get_args(kind) if part is not types.NoneType)
-    plain: type = kind
+def _kind(annotation: Any) -> type:
+    """The type in `type`, `type | None` or `tuple[type, ...]`."""
+    if isinstance(annotation, types.UnionType):
+        [annotation] = (part for part in typing.get_args(annotation) if part is not types.NoneType)
+    if typing.get_origin(annotation) is tuple:
+        annotation, _ = typing.get_args(annotation)
+    plain: type = annotation
     return plain

@@ -153,6 +153,12 @@ def _decoding(decoding: DecodingConfig) -> str:
         text += f", length normalization {decoding.length_normalization:g}"
     if decoding.no_repeat_ngram:
         text += f", no repeated {decoding.no_repeat_ngram}-grams"
+    if decoding.grammar_rules:
+        text += ", grammar rules"
+    if decoding.name_above is not None:
+        text += f", naming what is more probable than {decoding.name_above:g}"
+    if decoding.no_people_below is not None:
+        text += f", no people where they are less probable than {decoding.no_people_below:g}"
     return text
 
 

@@ -231,6 +231,7 @@ class _Run:
         if INJECTIONS[config.decoder.injection].needs_concepts:
             self.concepts = broadcast_from_main(fit) if state is None else state["concepts"]
             train = with_concepts(captioner, train, self.concepts)
+        captioner.check_decoding(captioner.decoding)  # now rather than after an epoch
         self.trainer = Trainer(
             captioner, train=train, dev=dev, config=config.training, progress=progress
         )

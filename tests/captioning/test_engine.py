@@ -61,6 +61,34 @@ def test_the_settings_of_stored_captions_keep_their_keys_and_order():
     assert engine.caption_settings()["candidates"] == engine.get_captioner().decoding.beam_size
 
 
+def test_the_settings_name_options_that_came_later_where_they_differ_from_the_default():
+    decoding = engine.decoding(must_say=["dog|cat"], must_not_say=["the"])
+    assert json.dumps(engine.caption_settings(decoding)) == (
+        '{"beam_size": 2, "max_words": 6, "length_normalization": 0.0, "no_repeat_ngram": 0, '
+        '"top_p": null, "sampling_seed": 0, "must_say": ["dog|cat"], "must_not_say": ["the"], '
+        '"candidates": 2}'
+    )
+
+
+def test_words_reach_the_search(coffee):
+    decoding = engine.decoding(must_say=["snow"], must_not_say=["dog"])
+    [caption] = engine.caption_photographs([photograph_of(coffee)], decoding)
+    assert "snow" in caption.text.split()
+    assert "dog" not in caption.text.split()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"must_say": ["zebra"]}, "must_say has 'zebra'"),
+        ({"must_say": ["dog"], "must_not_say": ["dog"]}, "'dog' is in must_say and in must_not"),
+    ],
+)
+def test_options_that_the_model_cannot_follow_are_refused(options, message):
+    with pytest.raises(engine.OptionsError, match=message):
+        engine.decoding(**options)
+
+
 def test_the_model_card_is_that_of_the_checkpoint():
     assert engine.read_model_card() == "# A random model\n"
 

@@ -8,7 +8,7 @@ import json
 import os
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 BATCH_SIZE = 8
 # The options for writing metadata that apply unless others are given.
 UNCHANGED = {"keywords": True, "backup": True, "overwrite": False}
+DECODING = ("beam_size", "must_say", "must_not_say")
 
 Report = Callable[[Path, str], None]
 
@@ -52,6 +53,19 @@ class Command(BaseCommand):
             type=_beam_size,
             metavar="N",
             help="captions that beam search keeps at every word (default: the checkpoint's)",
+        )
+        parser.add_argument(
+            "--must-say",
+            action="append",
+            metavar="WORD",
+            help="word that captions must say, or words joined by |, any of which will do; may be "
+            "repeated",
+        )
+        parser.add_argument(
+            "--must-not-say",
+            action="append",
+            metavar="WORD",
+            help="word that captions must not say; may be repeated",
         )
         parser.add_argument(
             "--format",
@@ -96,6 +110,7 @@ class Command(BaseCommand):
         if isinstance(sys.stdout, io.TextIOWrapper):
             # File names need not be valid UTF-8. Print the same bytes that the file system has.
             sys.stdout.reconfigure(errors="surrogateescape")
+        decoding = {name: options[name] for name in DECODING}
         output, errors = _AboveProgressBar(self.stdout), _AboveProgressBar(self.stderr)
         failures = 0
 
@@ -110,11 +125,11 @@ class Command(BaseCommand):
         try:
             files = find_photographs(options["paths"], report)
             with tqdm(files, unit="photo", leave=False, disable=None) as progress:
-                captions = caption_files(progress, beam_size=options["beam_size"], report=report)
+                captions = caption_files(progress, decoding=decoding, report=report)
                 if write_metadata:
                     captions = describe_files(captions, **changes, report=report, note=note)
                 WRITERS[options["format"]](captions, output)
-        except engine.EngineError as error:
+        except (engine.EngineError, engine.OptionsError) as error:
             raise CommandError(str(error)) from error
         except BrokenPipeError:
             # The reader, such as `head`, has closed the pipe. Without a stdout that can be flushed,
@@ -154,9 +169,19 @@ def find_photographs(paths: Sequence[Path], report: Report) -> list[Path]:
 
 
 def caption_files(
-    files: Iterable[Path], *, beam_size: int | None, report: Report
+    files: Iterable[Path], *, decoding: Mapping[str, Any], report: Report
 ) -> Iterator[tuple[Path, Caption]]:
-    """Caption files in batches, and `report` each that cannot be read. Raises EngineError."""
+    """Caption files in batches, and `report` each that cannot be read.
+
+    Args:
+        files: The files.
+        decoding: Options for `engine.decoding`.
+        report: Called with each file that cannot be read, and why.
+
+    Raises:
+        EngineError: No caption can be made.
+        OptionsError: The model cannot caption with these options.
+    """
     remaining = iter(files)
     while batch := list(islice(remaining, BATCH_SIZE)):
         opened = []
@@ -169,7 +194,7 @@ def caption_files(
             except OSError as error:
                 report(path, f"{error.strerror}.")
         captions = engine.caption_photographs(
-            [photograph for _, photograph in opened], engine.decoding(beam_size=beam_size)
+            [photograph for _, photograph in opened], engine.decoding(**decoding)
         )
         for (path, _), caption in zip(opened, captions, strict=True):
             yield path, caption

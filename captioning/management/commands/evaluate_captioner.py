@@ -13,6 +13,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from captioning.management.commands._datasets import DEFAULT, add_dataset_options, chosen_dataset
+from captioning.management.commands._options import add_option
 from captioning.management.commands._outputs import check_outputs
 from pytorch.data.datasets import DatasetError
 from pytorch.evaluation.evaluate import cider_d_of_images
@@ -83,7 +84,7 @@ class Command(BaseCommand):
         )
         parser.add_argument("--split", default="dev", help="default: %(default)s")
         for option in DECODING:
-            parser.add_argument(option.flag, type=option.kind, help="default: the checkpoint's")
+            add_option(parser, option, "the checkpoint's")
         for name, help_text in OUTPUTS.items():
             flag = f"--{name.replace('_', '-')}"
             parser.add_argument(flag, type=Path, metavar="FILE", help=help_text)

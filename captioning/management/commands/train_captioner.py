@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import tomllib
-from argparse import ArgumentParser, BooleanOptionalAction, _ArgumentGroup
+from argparse import ArgumentParser
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from captioning.management.commands._options import add_option
 from captioning.management.commands._several_datasets import (
     add_datasets_options,
     chosen_datasets,
@@ -20,7 +21,6 @@ from captioning.management.commands._several_datasets import (
 from pytorch.data.datasets import DatasetError
 from pytorch.model.checkpoint_files import CheckpointError
 from pytorch.model.encoder_weights import EncoderError
-from pytorch.model.options import Option
 from pytorch.training.distributed import is_main_process, processes
 from pytorch.training.epoch import EpochResult, TrainingError
 from pytorch.training.run import run_training
@@ -55,7 +55,7 @@ class Command(BaseCommand):
         for part, options in OPTIONS.items():
             group = parser.add_argument_group(f"{part} options")
             for option in options:
-                _add_option(group, option)
+                add_option(group, option, option.default)
 
     def handle(self, *_: Any, **options: Any) -> None:
         """Train, and print a line after each epoch; exit with 2 if data is missing."""
@@ -105,17 +105,6 @@ class Command(BaseCommand):
             improvements.append(result)
         self.stdout.write(_line(result))
         self.stdout.flush()
-
-
-def _add_option(group: _ArgumentGroup, option: Option) -> None:
-    default = "" if option.default is None else f" (default: {option.default})"
-    keywords: dict[str, Any] = {"help": f"{option.help}{default}"}
-    if option.kind is bool:
-        keywords["action"] = BooleanOptionalAction
-    else:
-        keywords["type"] = option.kind
-        keywords["choices"] = option.choices or None
-    group.add_argument(option.flag, **keywords)
 
 
 def _run_config(options: dict[str, Any]) -> RunConfig:

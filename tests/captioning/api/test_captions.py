@@ -85,6 +85,24 @@ def test_creative_samples_with_the_pages_defaults(program, coffee_jpeg, sending)
     assert (asked["top_p"], asked["sampling_seed"]) == (0.9, 0)
 
 
+@pytest.mark.parametrize("sending", [send, send_json])
+def test_the_caption_says_the_words_it_must_and_none_that_it_must_not(
+    program, coffee_jpeg, sending
+):
+    words = {"must_say": ["snow", "Dog|cat"], "must_not_say": ["the", "zebra"]}
+    [result] = sending(program, coffee_jpeg, **words).json()["results"]
+    said = set(result["caption"]["text"].split())
+    assert "snow" in said
+    assert said & {"dog", "cat"}
+    assert "the" not in said
+    settings = program.get(f"{CAPTIONS}/{result['id']}").json()["settings"]
+    assert settings["must_say"] == ["snow", "dog|cat"]
+    assert settings["must_not_say"] == ["the", "zebra"]
+    [plain] = sending(program, coffee_jpeg).json()["results"]
+    assert plain["caption"] != result["caption"]
+    assert "must_say" not in program.get(f"{CAPTIONS}/{plain['id']}").json()["settings"]
+
+
 def test_an_empty_field_of_a_form_is_left_to_the_model(program, coffee_jpeg):
     assert send(program, coffee_jpeg, beam_size="", top_p="").status_code == 200
 

@@ -1,4 +1,5 @@
 import dataclasses
+import itertools
 import math
 
 import pytest
@@ -128,3 +129,61 @@ def test_a_beam_wider_than_the_number_of_captions_gives_only_possible_ones():
     assert len(caption.candidates) == len(captioner.vocabulary) - 4 - 1
     assert all(len(candidate.words) == 1 for candidate in caption.candidates)
     assert all(c.text != "<end>" for c in (caption, *caption.candidates))
+
+
+@pytest.mark.parametrize("way", [{"beam_size": 1}, {"beam_size": 3}, {"top_p": 0.9}])
+def test_captions_say_what_they_must_and_nothing_that_they_must_not(way):
+    captioner = tiny_captioner()
+    decoding = DecodingConfig(must_say=("cat", "red|black"), must_not_say=("a", "the"), **way)
+    found = captioner.search(captioner.encode(photographs()), decoding=decoding)
+    for best, words in zip(
+        captioner.caption(photographs(), decoding=decoding), found.words[:, 0], strict=True
+    ):
+        assert best.text.split() == captioner.vocabulary.decode(words.tolist())
+        for caption in (best, *best.candidates):
+            said = set(caption.text.split())
+            assert "cat" in said
+            assert said & {"red", "black"}
+            assert not said & {"a", "the"}
+
+
+def test_captions_follow_what_the_detector_sees():
+    captioner = tiny_captioner()
+    dog, person = captioner.vocabulary.encode(["dog", "person"])[1:-1]
+    channels = captioner.encoder.channels
+    layer, classifier = torch.nn.Linear(channels, 2), torch.nn.Linear(channels, 2)
+    with torch.no_grad():
+        for weights in (layer.weight, classifier.weight):
+            weights.zero_()
+        layer.bias.fill_(-5)
+        classifier.bias.copy_(torch.tensor([5.0, 0.0]))
+    class_words = torch.tensor([[1.0, 0.0], [0.0, 0.0]])
+    captioner.concepts = ConceptDetector(
+        [dog, person], layer=layer, classifier=classifier, class_words=class_words
+    )
+    decoding = DecodingConfig(name_above=0.5, no_people_below=0.1)
+    for best in captioner.caption(photographs(), decoding=decoding):
+        for caption in (best, *best.candidates):
+            assert "dog" in caption.text.split()
+            assert "person" not in caption.text.split()
+
+
+def test_captions_keep_to_grammar_if_they_are_asked_to():
+    captioner = tiny_captioner()
+    free, ruled = (
+        [
+            caption.text.split()
+            for caption in captioner.caption(
+                photographs(), decoding=DecodingConfig(max_words=12, grammar_rules=rules)
+            )
+        ]
+        for rules in (False, True)
+    )
+    assert any(word == after for words in free for word, after in itertools.pairwise(words))
+    assert all(word != after for words in ruled for word, after in itertools.pairwise(words))
+
+
+def test_words_that_the_model_does_not_know_are_refused():
+    captioner = tiny_captioner()
+    with pytest.raises(ValueError, match="must_say has 'zebra', which is not one of the 18 words"):
+        captioner.caption(photographs(), decoding=DecodingConfig(must_say=("dog|zebra",)))

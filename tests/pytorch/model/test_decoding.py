@@ -1,3 +1,6 @@
+import dataclasses
+import json
+
 import pytest
 
 from pytorch.model.decoding import DecodingConfig
@@ -20,8 +23,23 @@ def test_a_beam_size_below_one_is_refused():
             {"length_normalization": float("nan")},
             "length_normalization must be a finite number, not nan",
         ),
+        ({"name_above": 1.5}, r"name_above must be from 0 to 1, not 1\.5"),
+        ({"no_people_below": float("nan")}, "no_people_below must be from 0 to 1, not nan"),
+        ({"must_say": ("a", "b", "c", "d")}, "must_say may have at most 3 entries, not 4"),
+        ({"must_say": ("a|b",), "must_not_say": ("B",)}, "'b' is in must_say and in must_not_say"),
     ],
 )
 def test_an_option_out_of_range_is_refused(option, message):
     with pytest.raises(ValueError, match=message):
         DecodingConfig(**option)
+
+
+def test_options_survive_json():
+    config = DecodingConfig(must_say=("dog|cat", "ball"), must_not_say=("man",), name_above=0.4)
+    assert DecodingConfig(**json.loads(json.dumps(dataclasses.asdict(config)))) == config
+
+
+def test_words_are_in_lower_case_without_spaces_around_them():
+    config = DecodingConfig(must_say=[" Dog | CAT ", "ball"], must_not_say=["Man "])
+    assert config == DecodingConfig(must_say=("dog|cat", "ball"), must_not_say=("man",))
+    assert config.words_to_say == ("dog", "cat", "ball")

@@ -10,8 +10,8 @@ from pytorch.data.features import RegionFeatures
 from pytorch.data.images import ImageFiles
 from pytorch.data.prepared import PreparedSplit
 from pytorch.model.captioner import Captioner
+from pytorch.model.decoding import DecodingConfig
 from pytorch.model.encoders import Encoder
-from pytorch.model.search import DecodingConfig
 from pytorch.model.tokenization import tokenize
 from pytorch.model.vocabulary import Vocabulary
 from pytorch.training import concept_fitting

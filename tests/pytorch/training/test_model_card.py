@@ -53,6 +53,15 @@ def test_it_says_how_the_captions_were_generated(captioner, monkeypatch):
     assert "beam size 3, length normalization 0.8, no repeated 2-grams:" in card(captioner)
 
 
+def test_it_says_how_the_captions_were_guided(captioner, monkeypatch):
+    decoding = DecodingConfig(grammar_rules=True, name_above=0.35, no_people_below=0.1)
+    monkeypatch.setattr(captioner, "decoding", decoding)
+    assert (
+        "beam size 3, grammar rules, naming what is more probable than 0.35, "
+        "no people where they are less probable than 0.1:"
+    ) in card(captioner)
+
+
 def test_it_says_how_the_captions_were_sampled(captioner, monkeypatch):
     monkeypatch.setattr(captioner, "decoding", DecodingConfig(top_p=0.9, sampling_seed=4))
     assert "the most probable of 3 samples, top-p 0.9, sampling seed 4:" in card(captioner)

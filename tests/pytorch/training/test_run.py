@@ -331,3 +331,12 @@ def test_a_fine_tuned_checkpoint_has_the_scores_of_its_run(trained, tmp_path):
     assert best.scores["CIDEr-D"] > 0
     assert evaluate(loaded, dev).scores == best.scores
     assert "partly fine-tuned" in (model / "README.md").read_text()
+
+
+def test_decoding_options_that_the_model_cannot_follow_are_refused_before_training(
+    trained, tmp_path
+):
+    dataset, output, _, _ = trained
+    with pytest.raises(ValueError, match="name_above needs a model with concepts"):
+        run(dataset, tmp_path / "guided", cache=output.parents[1] / "cache", name_above=0.5)
+    assert not (tmp_path / "guided" / "log.csv").exists()

@@ -169,6 +169,22 @@ def test_a_bad_beam_size_is_refused(folder, beam_size, message):
     assert message in run(folder, f"--beam-size={beam_size}")[2]
 
 
+def test_captions_say_the_words_they_must_and_none_that_they_must_not(folder):
+    words = ("--must-say", "snow", "--must-say", "dog|cat", "--must-not-say", "the")
+    output, errors, failure = run(folder, *words)
+    captions = [line.rpartition("\t")[2].rstrip(".").lower() for line in output.splitlines()]
+    assert (len(captions), errors, failure) == (4, "", None)
+    for caption in map(str.split, captions):
+        assert "snow" in caption
+        assert {"dog", "cat"} & set(caption)
+        assert "the" not in caption
+
+
+def test_a_word_that_the_model_does_not_know_is_refused(folder):
+    _, _, failure = run(folder, "--must-say", "zebra")
+    assert failure.startswith("must_say has 'zebra', which is not one of the 18 words")
+
+
 def test_no_path_is_refused():
     assert "PATH" in run()[2]
 

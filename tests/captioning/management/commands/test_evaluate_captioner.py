@@ -73,13 +73,17 @@ def test_search_options_replace_those_of_the_checkpoint(base_dir, tiny_checkpoin
     write_colours(base_dir / "data" / "flickr8k")
     output, own = base_dir / "scores.json", load_captioner(tiny_checkpoint).decoding
     settings = ["--length-normalization", 0.5, "--no-repeat-ngram", 1, "--max-words", 4]
+    settings += ["--grammar-rules", "--must-say", "dog|cat", "--must-not-say", "the"]
     evaluate(*settings, "--output", output, "--results-json", base_dir / "captions.json")
     changed = {"length_normalization": 0.5, "no_repeat_ngram": 1, "max_words": 4}
-    assert json.loads(output.read_text())["decoding"] == dataclasses.asdict(own) | changed
+    changed |= {"grammar_rules": True, "must_say": ("dog|cat",), "must_not_say": ("the",)}
+    used = DecodingConfig(**json.loads(output.read_text())["decoding"])
+    assert used == dataclasses.replace(own, **changed)
     captions = [
         each["caption"].split() for each in json.loads((base_dir / "captions.json").read_text())
     ]
     assert all(len(words) <= 4 and len(set(words)) == len(words) for words in captions)
+    assert all({"dog", "cat"} & set(words) and "the" not in words for words in captions)
 
 
 @pytest.mark.parametrize(
@@ -89,6 +93,8 @@ def test_search_options_replace_those_of_the_checkpoint(base_dir, tiny_checkpoin
         (["--split", "spam"], "no split 'spam'", 2),
         (["--data-root", "nowhere"], "no complete Flickr8k in nowhere", 2),
         (["--beam-size", "0"], "at least 1, not 0", 1),
+        (["--must-say", "zebra"], "must_say has 'zebra', which is not one of the 18 words", 1),
+        (["--name-above", "0.3"], "name_above needs a model with concepts", 1),
         (["--checkpoint", "nowhere"], "no checkpoint at nowhere", 1),
         (["--score-results", "nowhere.json"], "nowhere.json cannot be read", 1),
         (["--score-results", "x.json", "--beam-size", "2"], "--beam-size is for a checkpoint", 1),
