@@ -50,7 +50,7 @@ class DecodingConfig:
         None, "make captions name what the ImageNet classifier gives a probability above this"
     )
     no_people_below: float | None = option(
-        None, "let captions say no word for people where none is more probable than this"
+        None, "let captions say no word for people where people are less probable than this"
     )
     must_say: tuple[str, ...] = option(
         (), "word that captions must say, or words joined by |, any of which will do"

@@ -100,14 +100,18 @@ class Guidance:
         return marks
 
     def _people_not_seen(self, regions: Tensor, threshold: float | None) -> Tensor:
-        """Mark the words for people, (B, V), for the images in which none are seen."""
+        """Mark the words for people, (B, V), for the images in which none are seen.
+
+        A person is a man to one word, a player to the next. So what counts is the probability that
+        any of the words fits, as if they were independent.
+        """
         people = self._people.to(regions.device)
         seen = torch.ones(len(regions), 1, dtype=torch.bool, device=regions.device)
         if threshold is not None and self.detector is not None:
             are_people = people[list(self.detector.words)]  # (M,)
             if are_people.any():
-                scores = self.detector(regions)[:, are_people]
-                seen = scores.amax(dim=1, keepdim=True) >= threshold
+                absent = 1 - self.detector(regions)[:, are_people]
+                seen = 1 - absent.prod(dim=1, keepdim=True) >= threshold
         return people & ~seen
 
 

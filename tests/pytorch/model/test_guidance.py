@@ -115,8 +115,15 @@ def test_in_a_batch_each_image_has_its_own_constraints():
 
 def test_people_are_forbidden_where_none_are_seen():
     people = {"man", "men", "person", "groom"}
-    assert guided(regions_of({}, man=0.05), no_people_below=0.1) == ([], people)
-    assert guided(regions_of({}, man=0.2), no_people_below=0.1) == ([], set())
+    nothing = {"nothing": 0.99}
+    assert guided(regions_of(nothing, man=0.05), no_people_below=0.1) == ([], people)
+    assert guided(regions_of(nothing, man=0.2), no_people_below=0.1) == ([], set())
+
+
+def test_people_are_seen_if_several_words_for_them_are_likely_together():
+    regions = regions_of({"groom": 0.3}, man=0.3)
+    assert guided(regions, no_people_below=0.45) == ([], set())
+    assert guided(regions, no_people_below=0.7)[1]
 
 
 def test_a_class_of_people_is_evidence_of_people():
