@@ -33,7 +33,7 @@ On the {split} split, with {decoding}:
 
 {score_table}
 
-{before}`metrics.json` has the recipe and the seed.
+{naming}{before}`metrics.json` has the recipe and the seed.
 
 {confidence}## Intended use
 A first draft of the alt text or caption of an everyday photograph, which a person reads before it
@@ -83,6 +83,7 @@ def model_card(captioner: Captioner, *, name: str) -> str:
         "rare": RARE_IN_FLICKR if {dataset["dataset"] for dataset in datasets} <= FLICKR else "",
         "score_table": _score_table(metrics),
         "decoding": _decoding(captioner.decoding),
+        "naming": _naming(metrics),
         "before": _before(recipes[-1]),
         "confidence": confidence_section(metrics),
         "doubt": ONLY_DOUBT if captioner.confidence is None else DOUBT,
@@ -162,6 +163,16 @@ def _decoding(decoding: DecodingConfig) -> str:
     return text
 
 
+def _naming(metrics: Mapping[str, Any]) -> str:
+    """A paragraph on how captions name what pictures show, if it was measured."""
+    if (naming := metrics.get("naming")) is None:
+        return ""
+    return (
+        f"Of the captions of {naming['images']} pictures of one thing each, {naming['named']:.0%} "
+        f"name it, and {naming['people']:.0%} say people though no name of the thing does.\n\n"
+    )
+
+
 def _before(recipe: Mapping[str, Any]) -> str:
     """A paragraph on the checkpoint that the last training continued, if it did."""
     if "scores_before" not in recipe:
@@ -175,6 +186,13 @@ def _encoder_weights(encoder: Encoder) -> dict[str, str]:
     if encoder.weights_source == "pretrained":
         spec = ENCODERS[encoder.name]
         return {"state": "frozen", "source": spec.source, "licence": spec.licence}
+    if encoder.weights_source == "tuned":
+        return {
+            "state": "tuned before the decoder was trained",
+            "source": "the last layers learned words of captions, and are copied into the "
+            "checkpoint",
+            "licence": "the terms of the original weights apply to them too",
+        }
     if encoder.weights_source == "fine-tuned":
         return {
             "state": "partly fine-tuned",

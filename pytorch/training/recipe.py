@@ -12,9 +12,10 @@ import torch
 from pytorch.data.caption_dataset import CaptionDataset
 from pytorch.data.formats.sentences import SentenceDataset
 from pytorch.model.checkpoint_files import CheckpointError
+from pytorch.model.decoding import DecodingConfig
 from pytorch.training.data_sets import DataSets
 from pytorch.training.distributed import world_size
-from pytorch.training.epoch import EpochResult
+from pytorch.training.epoch import EpochResult, mean_scores
 from pytorch.training.run_config import RunConfig
 from pytorch.training.train_data import Weighted
 
@@ -80,18 +81,32 @@ def checkpoint_metrics(
         recipe["min_count"] = config.start.min_count
     else:
         recipe["scores_before"] = _rounded(history[0].scores)
-    dev = {
-        name: {"images": len(datasets.dev[name].split("dev")), "scores": _rounded(scores)}
-        for name, scores in best.dev_scores.items()
-    }
+    images = {name: len(datasets.dev[name].split("dev")) for name in best.dev_scores}
     return {
-        "dataset": " and ".join(dev),
-        "split": "dev",
-        "images": sum(own["images"] for own in dev.values()),
-        "beam_size": config.decoding.beam_size,
-        "scores": _rounded(best.scores),
-        "dev": dev,
+        **dev_metrics(best.dev_scores, images, config.decoding),
         "training": [*earlier, recipe],
+    }
+
+
+def dev_metrics(
+    scores: Mapping[str, Mapping[str, float]], images: Mapping[str, int], decoding: DecodingConfig
+) -> dict[str, Any]:
+    """What `metrics.json` says of the scores on dev splits.
+
+    Args:
+        scores: Of each data set.
+        images: The number of images of each.
+        decoding: How the captions were generated.
+    """
+    return {
+        "dataset": " and ".join(scores),
+        "split": "dev",
+        "images": sum(images[name] for name in scores),
+        "beam_size": decoding.beam_size,
+        "scores": _rounded(mean_scores(scores)),
+        "dev": {
+            name: {"images": images[name], "scores": _rounded(own)} for name, own in scores.items()
+        },
     }
 
 

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from captioning.management.commands._datasets import DEFAULT, add_dataset_options, chosen_dataset
+from captioning.management.commands._decoding import DECODING, chosen_decoding
 from captioning.management.commands._options import add_option
 from captioning.management.commands._outputs import check_outputs
 from pytorch.data.datasets import DatasetError
@@ -37,10 +38,7 @@ from pytorch.files.atomic import write_file
 from pytorch.model.captioner import Captioner
 from pytorch.model.checkpoint import load_captioner
 from pytorch.model.checkpoint_files import CheckpointError
-from pytorch.model.decoding import DecodingConfig
-from pytorch.model.options import options_of
 
-DECODING = options_of(DecodingConfig)
 OUTPUTS = {
     "output": "JSON file to write the scores to",
     "results_json": "JSON file to write the captions to, in the COCO results format",
@@ -130,7 +128,7 @@ class Command(BaseCommand):
         self, captioner: Captioner, pictures: NamedPictures, options: dict[str, Any]
     ) -> dict[str, Any]:
         """Print how pictures of one thing are named, and return what was measured."""
-        decoding = _decoding(captioner, options)
+        decoding = chosen_decoding(captioner, options)
         naming = name_pictures(
             captioner, pictures, _cache_dir(), decoding=decoding, progress=sys.stderr.isatty()
         )
@@ -174,20 +172,13 @@ def _captions(captioner: Captioner | None, options: dict[str, Any]) -> SplitCapt
         dataset,
         split,
         _cache_dir(),
-        decoding=_decoding(captioner, options),
+        decoding=chosen_decoding(captioner, options),
         progress=sys.stderr.isatty(),
     )
 
 
 def _captioner(options: dict[str, Any]) -> Captioner:
     return load_captioner(options["checkpoint"] or settings.CAPTIONER_CHECKPOINT)
-
-
-def _decoding(captioner: Captioner, options: dict[str, Any]) -> DecodingConfig:
-    """The captioner's search settings, replaced by those that the options give."""
-    values = {option.name: options[option.name] for option in DECODING}
-    given = {name: value for name, value in values.items() if value is not None}
-    return dataclasses.replace(captioner.decoding, **given)
 
 
 def _cache_dir() -> Path:

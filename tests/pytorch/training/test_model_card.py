@@ -37,6 +37,21 @@ def test_it_says_that_the_terms_of_a_local_file_apply(captioner, monkeypatch):
     assert "Apache-2.0" not in card(captioner)
 
 
+def test_it_says_that_weights_were_tuned_before(captioner, monkeypatch):
+    monkeypatch.setattr(captioner.encoder, "weights_source", "tuned")
+    assert "`efficientnet_lite2`, tuned before the decoder was trained" in card(captioner)
+    assert "the terms of the original weights apply" in card(captioner)
+
+
+def test_it_says_how_captions_name_what_pictures_show(captioner, monkeypatch):
+    assert "pictures of one thing" not in card(captioner)
+    naming = {"images": 500, "named": 0.348, "people": 0.112}
+    monkeypatch.setitem(captioner.metrics, "naming", naming)
+    assert (
+        "Of the captions of 500 pictures of one thing each, 35% name it, and 11% say people"
+    ) in card(captioner)
+
+
 def test_it_says_that_weights_were_fine_tuned(captioner, monkeypatch):
     # Not setattr, which does not bring a module's former submodule back.
     monkeypatch.setitem(captioner._modules, "encoder", Encoder("efficientnet_lite0"))

@@ -1,5 +1,6 @@
 import io
 import json
+import re
 import shutil
 
 import pytest
@@ -41,10 +42,53 @@ def test_the_checkpoint_gets_a_confidence_figures_and_a_card(tmp_path, checkpoin
     assert before.caption([image])[0].confidence is None
     assert 0 < captioner.caption([image])[0].confidence < 1
     assert captioner.caption([image])[0].text == before.caption([image])[0].text
-    figures = captioner.metrics.pop("confidence")
-    assert captioner.metrics == before.metrics
-    assert figures["datasets"]["flickr8k"]["images"] == 4
+    metrics = captioner.metrics
+    assert metrics["confidence"]["datasets"]["flickr8k"]["images"] == 4
+    assert metrics["training"] == before.metrics["training"]
     assert "## Confidence\n" in (tmp_path / "sure" / "README.md").read_text()
+
+
+@pytest.mark.slow
+def test_the_checkpoint_keeps_the_options_given_with_the_scores_that_they_bring(tmp_path):
+    root = write_colours(tmp_path / "colours")
+    options = ("--data-root", root, "--output", tmp_path / "sure")
+    printed = calibrate(*options, "--beam-size=1", "--max-words=3", "--grammar-rules")
+    captioner = load_captioner(tmp_path / "sure")
+    assert (captioner.decoding.beam_size, captioner.decoding.max_words) == (1, 3)
+    assert captioner.decoding.grammar_rules
+    scores = captioner.metrics["dev"]["flickr8k"]["scores"]
+    assert captioner.metrics["scores"] == scores
+    assert f"flickr8k  BLEU-4 {scores['BLEU-4']:.3f}  CIDEr-D {scores['CIDEr-D']:.3f}" in printed
+    evaluated = io.StringIO()
+    call_command(
+        "evaluate_captioner",
+        f"--checkpoint={tmp_path / 'sure'}",
+        f"--data-root={root}",
+        stdout=evaluated,
+    )
+    for name, score in scores.items():
+        assert re.search(rf"^{re.escape(name)} +{score:.4f}$", evaluated.getvalue(), re.MULTILINE)
+    assert "with beam size 1, grammar rules:" in (tmp_path / "sure" / "README.md").read_text()
+
+
+@pytest.mark.slow
+def test_with_a_names_file_the_card_says_how_captions_name_what_they_show(tmp_path):
+    root = write_colours(tmp_path / "colours")
+    (tmp_path / "things").mkdir()
+    for name in ("cat", "dog"):
+        Image.new("RGB", (20, 20), "red").save(tmp_path / "things" / f"{name}.png")
+    (tmp_path / "things.json").write_text(json.dumps({"cat.png": ["cat"], "dog.png": ["dog"]}))
+    names = ("--names", tmp_path / "things.json")
+    printed = calibrate("--data-root", root, "--output", tmp_path / "sure", *names)
+    naming = load_captioner(tmp_path / "sure").metrics["naming"]
+    assert naming["images"] == 2
+    assert f"named   {naming['named']:.4f}\npeople  {naming['people']:.4f}\n" in printed
+    assert "captions of 2 pictures of one thing" in (tmp_path / "sure" / "README.md").read_text()
+
+
+def test_options_that_the_checkpoint_cannot_follow_are_refused(tmp_path):
+    with pytest.raises(CommandError, match="name_above needs a model with concepts"):
+        calibrate("--output", tmp_path / "sure", "--name-above=0.5")
 
 
 def test_a_checkpoint_that_does_not_state_its_training_is_refused(tmp_path, tiny_checkpoint):
