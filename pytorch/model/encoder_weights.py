@@ -11,10 +11,13 @@ import safetensors.torch
 import torch
 from torch import nn
 
+from pytorch.files.atomic import write_file
+
 StateDict = Mapping[str, torch.Tensor]
 
 # How many batches a batch normalisation was trained on; nothing here reads it.
 BATCH_COUNTER = "num_batches_tracked"
+TUNED = {"weights": "tuned"}  # the metadata of a file that `write_tuned` wrote
 
 
 class EncoderError(Exception):
@@ -99,6 +102,27 @@ def read_tensors(path: Path) -> StateDict:
     ):
         raise EncoderError(f"The encoder weights {path} are not a dictionary of named tensors.")
     return tensors
+
+
+def write_tuned(path: Path, tensors: StateDict) -> None:
+    """Write weights that were tuned here as a safetensors file that says so, in half precision.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    halves = {
+        name: tensor.half().cpu().contiguous()
+        for name, tensor in _without_counters(tensors).items()
+    }
+    write_file(path, safetensors.torch.save(halves, metadata=TUNED))
+
+
+def is_tuned(path: Path) -> bool:
+    """Whether `write_tuned` wrote a file of weights."""
+    if path.suffix != ".safetensors":
+        return False
+    with safetensors.safe_open(path, framework="pt") as file:
+        return bool(file.metadata() == TUNED)
 
 
 def fitting_tensors(

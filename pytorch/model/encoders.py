@@ -27,10 +27,12 @@ from pytorch.model.encoder_weights import (
     EncoderError,
     StateDict,
     fitting_tensors,
+    is_tuned,
     linear_classifier,
     packaged_weights,
     read_tensors,
     torchvision_weights,
+    write_tuned,
 )
 from pytorch.model.transforms import Preprocessing
 
@@ -174,7 +176,7 @@ class Encoder(nn.Module):
         grid_size: Rows and columns of the grid of regions.
         channels: Size of a region's feature vector.
         preprocessing: Makes of a picture what `forward` takes.
-        weights_source: "random", "pretrained", "file" or "fine-tuned".
+        weights_source: "random", "pretrained", "file", "tuned" or "fine-tuned".
 
     Raises:
         EncoderError: There is no encoder of this name.
@@ -282,7 +284,23 @@ class Encoder(nn.Module):
                 mismatch.
         """
         self._load(partial(read_tensors, path), where=str(path))
-        self.weights_source = "file"
+        self.weights_source = "tuned" if is_tuned(path) else "file"
+
+    def save_tuned(self, path: Path) -> None:
+        """Write tuned weights with the published classifier, for `load_file`.
+
+        They are rounded to half precision, in which they take half the space in every checkpoint.
+
+        Raises:
+            OSError: The file cannot be written.
+        """
+        tensors = dict(self.trunk.state_dict())
+        if (classifier := self.published_classifier()) is not None:
+            tensors |= {
+                f"{self._spec.classifier[-1]}{name}": tensor
+                for name, tensor in classifier.state_dict().items()
+            }
+        write_tuned(path, tensors)
 
     def published_classifier(self) -> nn.Linear | None:
         """Read the classifier that came with the weights, again from their source.

@@ -19,7 +19,7 @@ from pytorch.model.vocabulary import Vocabulary
 from pytorch.training.data_sets import DataSets
 from pytorch.training.recipe import check_recipes
 from pytorch.training.renamed_objects import class_names
-from pytorch.training.run_config import RunConfig
+from pytorch.training.run_config import RunConfig, StartConfig
 from pytorch.training.train_data import tokenized_captions
 
 WORDS_IN_WARNING = 10
@@ -45,13 +45,7 @@ def new_captioner(
     config: RunConfig, encoder: Encoder, datasets: DataSets, device: torch.device
 ) -> Captioner:
     """A captioner with a random decoder and the vocabulary of the train splits, on `device`."""
-    vocabulary = Vocabulary.build(
-        tokenized_captions(train_examples(datasets)),
-        min_count=config.start.min_count,
-        texts=chain.from_iterable(part.data.sentences for part in datasets.texts.values()),
-        min_text_count=config.start.min_text_count,
-        always=class_names() if datasets.texts else (),
-    )
+    vocabulary = new_vocabulary(config.start, datasets)
     captioner = Captioner(
         encoder=encoder,
         decoder=Decoder(config.decoder, vocabulary_size=len(vocabulary), channels=encoder.channels),
@@ -59,6 +53,17 @@ def new_captioner(
         decoding=config.decoding,
     )
     return captioner.to(device)
+
+
+def new_vocabulary(start: StartConfig, datasets: DataSets) -> Vocabulary:
+    """The words of the train splits and sentences that are frequent enough."""
+    return Vocabulary.build(
+        tokenized_captions(train_examples(datasets)),
+        min_count=start.min_count,
+        texts=chain.from_iterable(part.data.sentences for part in datasets.texts.values()),
+        min_text_count=start.min_text_count,
+        always=class_names() if datasets.texts else (),
+    )
 
 
 def train_examples(datasets: DataSets) -> Iterator[Example]:

@@ -165,6 +165,22 @@ def test_other_encoder_weights_are_copied(tmp_path):
     assert loaded.encoder.weights_source == "random"
 
 
+def test_weights_that_half_precision_holds_take_half_the_space_and_come_back_equal(tmp_path):
+    captioner = tiny_captioner()
+    captioner.encoder.weights_source = "tuned"
+    with torch.no_grad():
+        for weights in (*captioner.encoder.parameters(), *captioner.encoder.buffers()):
+            weights.copy_(weights.half())
+    save_checkpoint(tmp_path / "saved", captioner, model_card="")
+    tensors = load_file(tmp_path / "saved" / "weights.safetensors")
+    encoder = [value for name, value in tensors.items() if name.startswith("encoder.")]
+    assert {value.dtype for value in encoder if value.is_floating_point()} == {torch.float16}
+    assert tensors["decoder.bias"].dtype == torch.float32
+    loaded = load_captioner(tmp_path / "saved")
+    assert loaded.encoder.weights_hash() == captioner.encoder.weights_hash()
+    assert loaded.caption(photographs()) == captioner.caption(photographs())
+
+
 def test_fine_tuned_encoder_weights_are_copied(tmp_path):
     captioner = tiny_captioner()
     captioner.encoder.fine_tune_from(list(captioner.encoder.layers)[-1])

