@@ -23,6 +23,7 @@ from pytorch.model.decoding import DecodingConfig
 from pytorch.model.encoders import Encoder
 from pytorch.model.grammar import Grammar
 from pytorch.model.guidance import Guidance
+from pytorch.model.people_detector import PeopleDetector
 from pytorch.model.search import SearchResult, caption_log_probabilities, search
 from pytorch.model.tokenization import sentence, sentence_parts
 from pytorch.model.vocabulary import Vocabulary
@@ -115,6 +116,7 @@ class Captioner(nn.Module):
         vocabulary: The decoder's words.
         decoding: How captions are generated unless a call says otherwise.
         concepts: Finds words for what is in images; None where nothing does.
+        people: Tells whether people are in images; None where nothing does.
         confidence: Judges captions; None where nothing does.
         name: The name of its checkpoint.
         metrics: What its checkpoint says about its scores and training; empty if unknown.
@@ -131,6 +133,7 @@ class Captioner(nn.Module):
         vocabulary: Vocabulary,
         decoding: DecodingConfig,
         concepts: ConceptDetector | None = None,
+        people: PeopleDetector | None = None,
         confidence: ConfidenceModel | None = None,
         name: str = "untitled",
         metrics: Mapping[str, Any] | None = None,
@@ -142,6 +145,7 @@ class Captioner(nn.Module):
         self.vocabulary = vocabulary
         self.decoding = decoding
         self.concepts = concepts
+        self.people = people
         self.confidence = confidence
         self._guidance: Guidance | None = None
         self.grammar = Grammar(vocabulary)
@@ -158,9 +162,10 @@ class Captioner(nn.Module):
     @property
     def guidance(self) -> Guidance:
         """What makes constraints of decoding options."""
-        if self._guidance is None or self._guidance.detector is not self.concepts:
-            self._guidance = Guidance(self.vocabulary, self.concepts)
-        return self._guidance
+        guidance = self._guidance
+        if guidance is None or (guidance.detector, guidance.people) != (self.concepts, self.people):
+            guidance = self._guidance = Guidance(self.vocabulary, self.concepts, self.people)
+        return guidance
 
     def check_decoding(self, decoding: DecodingConfig) -> None:
         """Check that this model can caption with these options.

@@ -37,6 +37,7 @@ from pytorch.model.decoders import Decoder, DecoderConfig
 from pytorch.model.decoding import DecodingConfig
 from pytorch.model.encoder_weights import EncoderError
 from pytorch.model.encoders import Encoder
+from pytorch.model.people_detector import PeopleDetector, class_count
 from pytorch.model.transforms import Preprocessing
 from pytorch.model.vocabulary import Vocabulary
 
@@ -67,6 +68,8 @@ def save_checkpoint(directory: Path, captioner: Captioner, *, model_card: str) -
         tensors |= _prefixed("encoder.", encoder)
     if captioner.concepts is not None:
         tensors |= detector_tensors(captioner.concepts)
+    if captioner.people is not None:
+        tensors |= _prefixed("people.", captioner.people)
     if captioner.confidence is not None:
         tensors |= _prefixed("confidence.", captioner.confidence)
     for name, tensor in tensors.items():
@@ -90,6 +93,7 @@ def save_checkpoint(directory: Path, captioner: Captioner, *, model_card: str) -
         },
         "decoding": dataclasses.asdict(captioner.decoding),
         "concepts": _concept_words(captioner),
+        "people": captioner.people is not None,
         "confidence": _confidence_config(captioner.confidence),
     }
     with new_checkpoint(directory) as new:
@@ -214,6 +218,11 @@ def _load_weights(captioner: Captioner, config: Mapping[str, Any], path: Path) -
             f"the injection {captioner.decoder.config.injection} needs concepts, "
             f"but {CONFIG} names none."
         )
+    if config.get("people"):
+        captioner.people = PeopleDetector(
+            captioner.encoder.channels, class_count(captioner.concepts)
+        )
+        _load_part(captioner.people, "people.", tensors)
     if (confidence := config.get("confidence")) is not None:
         familiarity = Familiarity(captioner.encoder.channels, confidence["prototypes"])
         captioner.confidence = ConfidenceModel(confidence["evidence"], familiarity)

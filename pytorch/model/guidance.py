@@ -15,6 +15,7 @@ from pytorch.model.concepts import ConceptDetector
 from pytorch.model.constraints import MOST_SETS, Constraints
 from pytorch.model.decoding import DecodingConfig
 from pytorch.model.people import PEOPLE
+from pytorch.model.people_detector import PeopleDetector
 from pytorch.model.plurals import plural
 from pytorch.model.vocabulary import Vocabulary
 
@@ -28,12 +29,19 @@ class Guidance:
     Args:
         vocabulary: The decoder's words.
         detector: Finds what is in images; None where nothing does.
+        people: Finds people; None where nothing does.
     """
 
-    def __init__(self, vocabulary: Vocabulary, detector: ConceptDetector | None) -> None:
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        detector: ConceptDetector | None = None,
+        people: PeopleDetector | None = None,
+    ) -> None:
         self.vocabulary = vocabulary
         self.detector = detector
-        self._people = self._marks(PEOPLE)  # (V,)
+        self.people = people
+        self._people_words = self._marks(PEOPLE)  # (V,)
         self._class_words = None
         if detector is not None and detector.class_words is not None:
             self._class_words = _ClassWords(vocabulary, detector, detector.class_words)
@@ -56,9 +64,10 @@ class Guidance:
                 "name_above needs a model with concepts and a classifier of ImageNet's classes, "
                 "which this one has not. Leave it out."
             )
-        if decoding.no_people_below is not None and self.detector is None:
+        if decoding.no_people_below is not None and self.people is None:
             raise ValueError(
-                "no_people_below needs a model with concepts, which this one has not. Leave it out."
+                "no_people_below needs a model that can tell whether people are in a picture, "
+                "which calibrate_captioner teaches it. Leave it out."
             )
 
     def constraints(self, regions: Tensor, decoding: DecodingConfig) -> Constraints | None:
@@ -100,19 +109,11 @@ class Guidance:
         return marks
 
     def _people_not_seen(self, regions: Tensor, threshold: float | None) -> Tensor:
-        """Mark the words for people, (B, V), for the images in which none are seen.
-
-        A person is a man to one word, a player to the next. So what counts is the probability that
-        any of the words fits, as if they were independent.
-        """
-        people = self._people.to(regions.device)
-        seen = torch.ones(len(regions), 1, dtype=torch.bool, device=regions.device)
-        if threshold is not None and self.detector is not None:
-            are_people = people[list(self.detector.words)]  # (M,)
-            if are_people.any():
-                absent = 1 - self.detector(regions)[:, are_people]
-                seen = 1 - absent.prod(dim=1, keepdim=True) >= threshold
-        return people & ~seen
+        """Mark the words for people, (B, V), for the images in which none are seen."""
+        absent = torch.zeros(len(regions), dtype=torch.bool, device=regions.device)
+        if threshold is not None and self.people is not None:
+            absent = self.people(regions, self.detector) < threshold
+        return absent.unsqueeze(1) & self._people_words.to(regions.device)
 
 
 class _ClassWords:

@@ -23,8 +23,8 @@ from pytorch.model.concept_weights import detector_of_tensors, detector_tensors
 from pytorch.model.concepts import ConceptDetector, ConceptScores, class_word_scores
 from pytorch.model.imagenet_words import ClassWords, imagenet_words
 from pytorch.model.vocabulary import Vocabulary
-from pytorch.training.concept_learning import ConceptLearner, regions_of_rows
 from pytorch.training.concept_words import concept_words
+from pytorch.training.layer_learning import LayerLearner, concept_learner, regions_of_rows
 from pytorch.training.train_data import TrainData, tokenized_captions
 
 STEPS, STEPS_OF_HALF = 900, 600
@@ -53,7 +53,7 @@ def fitted_concepts(
     """
     detector = captioner.concepts
     fit = partial(
-        ConceptLearner, train, captioner.vocabulary, device=captioner.device, progress=progress
+        concept_learner, train, captioner.vocabulary, device=captioner.device, progress=progress
     )
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -97,7 +97,7 @@ def with_concepts(captioner: Captioner, train: TrainData, fitted: Mapping[str, A
 
 
 def _new_detector(
-    captioner: Captioner, train: TrainData, fit: Callable[..., ConceptLearner], *, count: int
+    captioner: Captioner, train: TrainData, fit: Callable[..., LayerLearner], *, count: int
 ) -> ConceptDetector:
     """Learn from all pictures."""
     vocabulary = captioner.vocabulary
@@ -118,7 +118,7 @@ def _honest_scores(
     captioner: Captioner,
     train: TrainData,
     detector: ConceptDetector,
-    fit: Callable[..., ConceptLearner],
+    fit: Callable[..., LayerLearner],
 ) -> ConceptScores:
     """What detectors that did not learn from them find in the pictures, for each row.
 

@@ -27,14 +27,14 @@ from pytorch.model.imagenet_words import imagenet_words
 from pytorch.model.options import option
 from pytorch.model.vocabulary import Vocabulary
 from pytorch.training.concept_fitting import STEPS, concepts_of
-from pytorch.training.concept_learning import (
-    ConceptLearner,
+from pytorch.training.data_sets import DataSets
+from pytorch.training.layer_learning import (
+    concept_learner,
     pooled_regions,
     recall,
     said_concepts,
     weights_and_bias,
 )
-from pytorch.training.data_sets import DataSets
 from pytorch.training.run_config import ModelConfig, StartConfig
 from pytorch.training.schedules import cosine, warm_up
 from pytorch.training.start import new_vocabulary
@@ -155,7 +155,7 @@ def tune_encoder(
     """
     classifier = _classifier(encoder).to(device)
     torch.manual_seed(config.seed)
-    learner = ConceptLearner(
+    learner = concept_learner(
         train, vocabulary, vocabulary.encode(list(concepts))[1:-1], device=device
     )
     head = learner.layer(torch.arange(len(train)), STEPS)

@@ -81,7 +81,8 @@ def captioner_to_train_further(
     """
     captioner = load_captioner(checkpoint, device=device)
     captioner.decoding = config.decoding
-    captioner.confidence = None  # it judges the captions of the model that it was fitted to
+    # They judge the pictures and captions of the model that they were fitted to.
+    captioner.people = captioner.confidence = None
     check_recipes(captioner.metrics, checkpoint)
     return captioner
 

@@ -16,10 +16,8 @@ def chosen_decoding(captioner: Captioner, options: dict[str, Any]) -> DecodingCo
     """The captioner's search settings, replaced by those that the options give.
 
     Raises:
-        ValueError: A number is out of range, or the captioner cannot follow an option.
+        ValueError: A number is out of range.
     """
     values = {option.name: options[option.name] for option in DECODING}
     given = {name: value for name, value in values.items() if value is not None}
-    decoding = dataclasses.replace(captioner.decoding, **given)
-    captioner.check_decoding(decoding)
-    return decoding
+    return dataclasses.replace(captioner.decoding, **given)

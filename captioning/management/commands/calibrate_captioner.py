@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from argparse import ArgumentParser
 from collections.abc import Mapping
@@ -25,6 +26,7 @@ from pytorch.model.encoder_weights import EncoderError
 from pytorch.training.calibration import calibrate
 from pytorch.training.data_sets import DataSets
 from pytorch.training.model_card import model_card
+from pytorch.training.people_fitting import fitted_people
 from pytorch.training.recipe import check_recipes, dev_metrics
 
 
@@ -69,6 +71,8 @@ class Command(BaseCommand):
             pictures = read_named_pictures(options["names"]) if options["names"] else None
             captioner = load_captioner(checkpoint)
             captioner.decoding = chosen_decoding(captioner, options)
+            # Whether people are in a picture, the captioner will have learned.
+            captioner.check_decoding(dataclasses.replace(captioner.decoding, no_people_below=None))
             if not captioner.metrics.get("training"):
                 raise CheckpointError(
                     f"The checkpoint at {checkpoint} does not state its training, which the model "
@@ -82,6 +86,8 @@ class Command(BaseCommand):
                 device=captioner.device,
                 progress=sys.stderr.isatty(),
             )
+            self._say("Learning in which pictures people are.")
+            captioner.people = fitted_people(captioner, train, seed=options["seed"])
             figures = calibrate(
                 captioner, train.features, dev, seed=options["seed"], progress=self._say
             )

@@ -96,6 +96,8 @@ class Command(BaseCommand):
         try:
             pictures = read_named_pictures(options["names"]) if options["names"] else None
             captioner = None if options["score_results"] else _captioner(options)
+            if captioner:
+                captioner.check_decoding(chosen_decoding(captioner, options))
             metrics = self._scored(captioner, options) if _scores_a_split(options) else {}
             if captioner and pictures:
                 metrics |= self._named(captioner, pictures, options)

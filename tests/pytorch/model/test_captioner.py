@@ -9,6 +9,7 @@ from pytorch.model.captioner import TAG_THRESHOLD
 from pytorch.model.concepts import ConceptDetector
 from pytorch.model.decoding import DecodingConfig
 from pytorch.model.injections import INJECTIONS
+from pytorch.model.people_detector import PeopleDetector
 from tests.photographs import photographs
 from tests.tiny import tiny_captioner
 
@@ -161,6 +162,8 @@ def test_captions_follow_what_the_detector_sees():
     captioner.concepts = ConceptDetector(
         [dog, person], layer=layer, classifier=classifier, class_words=class_words
     )
+    captioner.people = PeopleDetector(channels, classes=2)
+    captioner.people.layer.bias.fill_(-5)
     decoding = DecodingConfig(name_above=0.5, no_people_below=0.1)
     for best in captioner.caption(photographs(), decoding=decoding):
         for caption in (best, *best.candidates):

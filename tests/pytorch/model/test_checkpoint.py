@@ -9,6 +9,7 @@ from pytorch.model.checkpoint_files import CheckpointError, write_config
 from pytorch.model.concepts import ConceptDetector
 from pytorch.model.encoders import Encoder
 from pytorch.model.injections import INJECTIONS
+from pytorch.model.people_detector import PeopleDetector, class_count
 from tests.photographs import photographs
 from tests.tiny import save_tiny_checkpoint, tiny_captioner, tiny_confidence
 
@@ -53,6 +54,18 @@ def test_concepts_without_a_classifier_are_loaded_as_they_were_saved(tmp_path):
     assert loaded.classifier is None
     regions = captioner.encode(photographs())
     assert torch.equal(loaded(regions), captioner.concepts(regions))
+
+
+@pytest.mark.parametrize("injection", ["every-step", "semantic-attention"])
+def test_what_tells_people_is_loaded_as_it_was_saved(tmp_path, injection):
+    captioner = tiny_captioner(injection)
+    classes = class_count(captioner.concepts)
+    captioner.people = PeopleDetector(captioner.encoder.channels, classes)
+    save_checkpoint(tmp_path / "saved", captioner, model_card="")
+    loaded = load_captioner(tmp_path / "saved")
+    regions = captioner.encode(photographs())
+    before = captioner.people(regions, captioner.concepts)
+    assert torch.equal(loaded.people(regions, loaded.concepts), before)
 
 
 def test_a_checkpoint_from_before_there_were_concepts_is_loaded(tmp_path):

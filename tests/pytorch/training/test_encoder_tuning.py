@@ -4,9 +4,9 @@ import torch
 from pytorch.data.datasets import load_dataset
 from pytorch.model.encoder_weights import EncoderError
 from pytorch.model.encoders import Encoder
-from pytorch.training.concept_learning import pooled_regions
 from pytorch.training.data_sets import DataSets
 from pytorch.training.encoder_tuning import TuningConfig, tune_encoder, tuned_encoder
+from pytorch.training.layer_learning import pooled_regions
 from pytorch.training.run_config import ModelConfig, StartConfig
 from pytorch.training.start import new_vocabulary
 from pytorch.training.train_data import Weighted

@@ -34,7 +34,7 @@ def calibrate(*arguments):
 def test_the_checkpoint_gets_a_confidence_figures_and_a_card(tmp_path, checkpoint):
     root = write_colours(tmp_path / "colours")
     printed = calibrate("--data-root", root, "--output", tmp_path / "sure")
-    assert printed.splitlines()[0] == "Learning which pictures are familiar."
+    assert printed.splitlines()[0] == "Learning in which pictures people are."
     assert "flickr8k  good " in printed
     assert printed.endswith(f"Written to {tmp_path / 'sure'}.\n")
     before, captioner = load_captioner(checkpoint), load_captioner(tmp_path / "sure")
@@ -52,10 +52,10 @@ def test_the_checkpoint_gets_a_confidence_figures_and_a_card(tmp_path, checkpoin
 def test_the_checkpoint_keeps_the_options_given_with_the_scores_that_they_bring(tmp_path):
     root = write_colours(tmp_path / "colours")
     options = ("--data-root", root, "--output", tmp_path / "sure")
-    printed = calibrate(*options, "--beam-size=1", "--max-words=3", "--grammar-rules")
+    printed = calibrate(*options, "--beam-size=1", "--max-words=3", "--no-people-below=0.2")
     captioner = load_captioner(tmp_path / "sure")
     assert (captioner.decoding.beam_size, captioner.decoding.max_words) == (1, 3)
-    assert captioner.decoding.grammar_rules
+    assert captioner.decoding.no_people_below == 0.2
     scores = captioner.metrics["dev"]["flickr8k"]["scores"]
     assert captioner.metrics["scores"] == scores
     assert f"flickr8k  BLEU-4 {scores['BLEU-4']:.3f}  CIDEr-D {scores['CIDEr-D']:.3f}" in printed
@@ -68,7 +68,10 @@ def test_the_checkpoint_keeps_the_options_given_with_the_scores_that_they_bring(
     )
     for name, score in scores.items():
         assert re.search(rf"^{re.escape(name)} +{score:.4f}$", evaluated.getvalue(), re.MULTILINE)
-    assert "with beam size 1, grammar rules:" in (tmp_path / "sure" / "README.md").read_text()
+    assert (
+        "with beam size 1, no people where they are less probable than 0.2:"
+        in (tmp_path / "sure" / "README.md").read_text()
+    )
 
 
 @pytest.mark.slow

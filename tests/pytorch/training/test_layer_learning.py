@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from pytorch.training.concept_learning import recall
+from pytorch.training.layer_learning import recall
 
 
 def layer_that_says(logits):

@@ -1,4 +1,4 @@
-"""What the captions of pictures say, as targets of layers that learn it.
+"""Layers that learn what the captions of pictures say.
 
 Axis letters: B images of a batch, N rows, R regions, C channels of the encoder, M concepts.
 """
@@ -27,38 +27,39 @@ DROPOUT = 0.5
 LEAST_RATE, MOST_RATE = 1e-4, 0.99
 LEAST_DEVIATION = 1e-3
 ROWS_AT_ONCE = 512
-AGREED = 0.399  # two of five captions, in floating point
+ENOUGH = 0.399  # two of five captions, in floating point
 
 
-class ConceptLearner:
-    """Pictures and what their captions say, from which linear layers are learned.
-
-    The layers read the standardised mean of an image's regions.
+class LayerLearner:
+    """Learns linear layers from what is seen in pictures to what their captions say.
 
     Args:
-        train: Has the captions and the features.
-        vocabulary: The decoder's words.
-        numbers: The vocabulary number of each of the M concepts.
+        inputs: What is seen in each row, (N, C); it is standardised.
+        targets: The share of each row's captions that say each concept, (N, M).
+        weights: Of the rows, (N,).
         device: Where to learn.
+        weight_decay: Of the layer's weights.
+        least_deviation: Inputs that vary less are divided by this.
         progress: Whether to show progress bars on stderr.
     """
 
     def __init__(
         self,
-        train: TrainData,
-        vocabulary: Vocabulary,
-        numbers: Sequence[int],
+        inputs: Tensor,
+        targets: Tensor,
+        weights: Tensor,
         *,
         device: torch.device,
+        weight_decay: float = WEIGHT_DECAY,
+        least_deviation: float = LEAST_DEVIATION,
         progress: bool = False,
     ) -> None:
-        pooled = pooled_regions(train)  # (N, C)
-        self._mean = pooled.mean(dim=0)
-        self._deviation = pooled.std(dim=0, correction=0) + LEAST_DEVIATION
-        self._inputs = ((pooled - self._mean) / self._deviation).to(device)
-        self._targets = said_concepts(train, vocabulary, numbers).to(device)  # (N, M)
-        weights = [torch.full((len(rows.data),), float(rows.weight)) for rows in train.rows]
-        self._weights = torch.cat(weights).to(device)  # (N,)
+        self._mean = inputs.mean(dim=0)
+        self._deviation = inputs.std(dim=0, correction=0).clamp(min=least_deviation)
+        self._inputs = ((inputs - self._mean) / self._deviation).to(device)
+        self._targets = targets.to(device)
+        self._weights = weights.to(device)
+        self._weight_decay = weight_decay
         self._progress = progress
 
     def layer(self, rows: Tensor, steps: int) -> nn.Linear:
@@ -72,7 +73,7 @@ class ConceptLearner:
             rates = (self._targets[rows] * weights).sum(dim=0) / weights.sum()  # (M,)
             layer.bias.copy_(rates.clamp(LEAST_RATE, MOST_RATE).logit())
         optimizer = torch.optim.AdamW(
-            weights_and_bias(layer), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY
+            weights_and_bias(layer), lr=LEARNING_RATE, weight_decay=self._weight_decay
         )
         for step in trange(steps, desc="concepts", leave=False, disable=not self._progress):
             batch = rows[torch.randint(len(rows), (BATCH_SIZE,), device=device)]  # (B,)
@@ -109,6 +110,30 @@ class ConceptLearner:
             logits, self._targets[rows], reduction="none"
         )
         return (losses.sum(dim=1) * self._weights[rows]).mean()
+
+
+def concept_learner(
+    train: TrainData,
+    vocabulary: Vocabulary,
+    numbers: Sequence[int],
+    *,
+    device: torch.device,
+    progress: bool = False,
+) -> LayerLearner:
+    """Learn layers from the mean of an image's regions to the concepts of these numbers."""
+    return LayerLearner(
+        pooled_regions(train),
+        said_concepts(train, vocabulary, numbers),
+        row_weights(train),
+        device=device,
+        progress=progress,
+    )
+
+
+def row_weights(train: TrainData) -> Tensor:
+    """The weight of each row's data set, (N,)."""
+    weights = [torch.full((len(rows.data),), float(rows.weight)) for rows in train.rows]
+    return torch.cat(weights)
 
 
 def weights_and_bias(layer: nn.Linear) -> list[dict[str, Any]]:
@@ -156,5 +181,5 @@ def recall(layer: nn.Linear, pooled: Tensor, said: Tensor) -> float:
     """
     with torch.no_grad():
         strongest = layer(pooled).topk(min(STRONGEST, said.shape[1]), dim=1).indices  # (N, 14)
-    wanted = said >= AGREED
+    wanted = said >= ENOUGH
     return float(wanted.gather(1, strongest).sum() / wanted.sum().clamp(min=1))
