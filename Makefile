@@ -2,12 +2,14 @@
 # make test       run every test, and print the coverage
 # make test-fast  run the quick tests only
 # make check      linter, formatter and type checker
+# make evaluate   score the shipped model on the dev splits; needs its data sets (DATA=... for a folder)
 
 PYTHON ?= python3
 PORT ?= 8000
+DATA ?= data
 BIN := .venv/bin
 
-.PHONY: run test test-fast check
+.PHONY: run test test-fast check evaluate
 .DEFAULT_GOAL := run
 
 run: .venv/requirements
@@ -27,6 +29,11 @@ check: .venv/requirements-dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy .
+
+evaluate: .venv/requirements
+	$(BIN)/python manage.py evaluate_captioner --dataset flickr8k --data-root $(DATA)/flickr8k
+	$(BIN)/python manage.py evaluate_captioner --dataset captions-csv --data-root $(DATA)/everyday
+	$(BIN)/python manage.py evaluate_captioner --names $(DATA)/everyday/naming-dev.json
 
 # Each of these files says that the requirements of the same name are installed.
 .venv/requirements: requirements.txt | $(BIN)/python

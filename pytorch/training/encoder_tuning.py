@@ -26,7 +26,7 @@ from pytorch.model.encoders import Encoder
 from pytorch.model.imagenet_words import imagenet_words
 from pytorch.model.options import option
 from pytorch.model.vocabulary import Vocabulary
-from pytorch.training.concept_fitting import STEPS, concepts_of
+from pytorch.training.concept_fitting import concepts_of
 from pytorch.training.data_sets import DataSets
 from pytorch.training.layer_learning import (
     concept_learner,
@@ -41,6 +41,8 @@ from pytorch.training.start import new_vocabulary
 from pytorch.training.teacher_forcing import one_ahead
 from pytorch.training.train_data import TrainData, Weighted
 
+# A layer that knows the training pictures by heart has nothing left to teach the encoder.
+HEAD_STEPS, HEAD_DECAY_AT_FIRST = 300, 3.0
 HEAD_LEARNING_RATE = 3e-4
 WEIGHT_DECAY, HEAD_WEIGHT_DECAY = 0.01, 1.0
 MAX_GRAD_NORM = 20.0
@@ -156,9 +158,13 @@ def tune_encoder(
     classifier = _classifier(encoder).to(device)
     torch.manual_seed(config.seed)
     learner = concept_learner(
-        train, vocabulary, vocabulary.encode(list(concepts))[1:-1], device=device
+        train,
+        vocabulary,
+        vocabulary.encode(list(concepts))[1:-1],
+        device=device,
+        weight_decay=HEAD_DECAY_AT_FIRST,
     )
-    head = learner.layer(torch.arange(len(train)), STEPS)
+    head = learner.layer(torch.arange(len(train)), HEAD_STEPS)
     untuned = learner.folded(copy.deepcopy(head))
     before = pooled_regions(train)  # (N, C)
     encoder.to(device).fine_tune_from(config.tune_from)

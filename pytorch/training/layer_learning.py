@@ -118,6 +118,7 @@ def concept_learner(
     numbers: Sequence[int],
     *,
     device: torch.device,
+    weight_decay: float = WEIGHT_DECAY,
     progress: bool = False,
 ) -> LayerLearner:
     """Learn layers from the mean of an image's regions to the concepts of these numbers."""
@@ -126,6 +127,7 @@ def concept_learner(
         said_concepts(train, vocabulary, numbers),
         row_weights(train),
         device=device,
+        weight_decay=weight_decay,
         progress=progress,
     )
 

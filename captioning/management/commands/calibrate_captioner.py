@@ -20,7 +20,7 @@ from pytorch.data.prepared import PreparedSplit
 from pytorch.evaluation.evaluate import evaluate
 from pytorch.evaluation.naming import NamedPictures, name_pictures, read_named_pictures
 from pytorch.model.captioner import Captioner
-from pytorch.model.checkpoint import load_captioner, save_checkpoint
+from pytorch.model.checkpoint import load_captioner, round_to_half, save_checkpoint
 from pytorch.model.checkpoint_files import CheckpointError, check_replaceable
 from pytorch.model.encoder_weights import EncoderError
 from pytorch.training.calibration import calibrate
@@ -34,9 +34,10 @@ class Command(BaseCommand):
     """Settle how captions are generated, score them, and fit how probably one is good."""
 
     help = (
-        "Caption the dev splits with the options given, fit how probable it is that a caption is "
-        "good, and write the checkpoint with these options, that confidence and the scores. Name "
-        "the data sets that the model was trained on."
+        "Round the weights to half precision, learn in which pictures people are, caption the dev "
+        "splits with the options given, fit how probable it is that a caption is good, and write "
+        "the checkpoint with all that and the scores. Name the data sets, with their weights, that "
+        "the model was trained on."
     )
     requires_system_checks: list[str] = []
 
@@ -86,6 +87,7 @@ class Command(BaseCommand):
                 device=captioner.device,
                 progress=sys.stderr.isatty(),
             )
+            round_to_half(captioner.decoder)
             self._say("Learning in which pictures people are.")
             captioner.people = fitted_people(captioner, train, seed=options["seed"])
             figures = calibrate(

@@ -4,7 +4,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from pytorch.model.checkpoint import load_captioner, save_checkpoint
+from pytorch.model.checkpoint import load_captioner, round_to_half, save_checkpoint
 from pytorch.model.checkpoint_files import CheckpointError, write_config
 from pytorch.model.concepts import ConceptDetector
 from pytorch.model.encoders import Encoder
@@ -181,14 +181,18 @@ def test_other_encoder_weights_are_copied(tmp_path):
 def test_weights_that_half_precision_holds_take_half_the_space_and_come_back_equal(tmp_path):
     captioner = tiny_captioner()
     captioner.encoder.weights_source = "tuned"
-    with torch.no_grad():
-        for weights in (*captioner.encoder.parameters(), *captioner.encoder.buffers()):
-            weights.copy_(weights.half())
+    captioner.encoder.load_state_dict(
+        {name: tensor.half() for name, tensor in captioner.encoder.state_dict().items()}
+    )
     save_checkpoint(tmp_path / "saved", captioner, model_card="")
     tensors = load_file(tmp_path / "saved" / "weights.safetensors")
     encoder = [value for name, value in tensors.items() if name.startswith("encoder.")]
     assert {value.dtype for value in encoder if value.is_floating_point()} == {torch.float16}
     assert tensors["decoder.bias"].dtype == torch.float32
+    round_to_half(captioner.decoder)
+    save_checkpoint(tmp_path / "saved", captioner, model_card="")
+    tensors = load_file(tmp_path / "saved" / "weights.safetensors")
+    assert {value.dtype for value in tensors.values()} == {torch.float16, torch.int64}
     loaded = load_captioner(tmp_path / "saved")
     assert loaded.encoder.weights_hash() == captioner.encoder.weights_hash()
     assert loaded.caption(photographs()) == captioner.caption(photographs())

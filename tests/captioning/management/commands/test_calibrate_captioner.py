@@ -42,6 +42,8 @@ def test_the_checkpoint_gets_a_confidence_figures_and_a_card(tmp_path, checkpoin
     assert before.caption([image])[0].confidence is None
     assert 0 < captioner.caption([image])[0].confidence < 1
     assert captioner.caption([image])[0].text == before.caption([image])[0].text
+    weights = captioner.decoder.state_dict()
+    assert all(each.equal(each.half().float()) for each in weights.values())
     metrics = captioner.metrics
     assert metrics["confidence"]["datasets"]["flickr8k"]["images"] == 4
     assert metrics["training"] == before.metrics["training"]
