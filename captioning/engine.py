@@ -48,7 +48,14 @@ __all__ = [
 ]
 
 # Decoding options that came after captions had been stored; see `caption_settings`.
-ADDED_OPTIONS = ("grammar_rules", "name_above", "no_people_below", "must_say", "must_not_say")
+ADDED_OPTIONS = (
+    "grammar_rules",
+    "name_above",
+    "no_people_below",
+    "gender_above",
+    "must_say",
+    "must_not_say",
+)
 
 _loading = threading.Lock()
 # One photograph already keeps all cores busy. A second one at the same time would slow down the

@@ -23,7 +23,8 @@ class DecodingConfig:
     Neural Text Degeneration", 2020). The same `sampling_seed` gives an image the same captions,
     whatever else is in the batch.
 
-    `name_above` and `no_people_below` need a model with concepts; `guidance` says how they work.
+    `name_above`, `no_people_below` and `gender_above` need a model that knows what is in a picture;
+    `guidance` says how they work.
     Entries of `must_say` and `must_not_say` are words in lower case; of those of a `must_say`
     entry, joined by `|`, a caption says at least one.
 
@@ -52,6 +53,9 @@ class DecodingConfig:
     no_people_below: float | None = option(
         None, "let captions say no word for people where people are less probable than this"
     )
+    gender_above: float | None = option(
+        None, "let captions say a person's gender only where it is more probable than this"
+    )
     must_say: tuple[str, ...] = option(
         (), "word that captions must say, or words joined by |, any of which will do"
     )
@@ -62,7 +66,7 @@ class DecodingConfig:
         check_at_least(self, 0, "length_normalization", "no_repeat_ngram")
         if self.top_p is not None and not 0 < self.top_p <= 1:
             raise ValueError(f"top_p must be above 0 and at most 1, not {self.top_p}.")
-        for name in ("name_above", "no_people_below"):
+        for name in ("name_above", "no_people_below", "gender_above"):
             threshold = getattr(self, name)
             if threshold is not None and not 0 <= threshold <= 1:
                 raise ValueError(f"{name} must be from 0 to 1, not {threshold}.")

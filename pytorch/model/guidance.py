@@ -14,7 +14,7 @@ from torch import Tensor
 from pytorch.model.concepts import ConceptDetector
 from pytorch.model.constraints import MOST_SETS, Constraints
 from pytorch.model.decoding import DecodingConfig
-from pytorch.model.people import PEOPLE
+from pytorch.model.people import FEMALE, MALE, PEOPLE
 from pytorch.model.people_detector import PeopleDetector
 from pytorch.model.plurals import plural
 from pytorch.model.vocabulary import Vocabulary
@@ -42,6 +42,7 @@ class Guidance:
         self.detector = detector
         self.people = people
         self._people_words = self._marks(PEOPLE)  # (V,)
+        self._genders = [self._marks(words) for words in (MALE, FEMALE)]  # (V,) each
         self._class_words = None
         if detector is not None and detector.class_words is not None:
             self._class_words = _ClassWords(vocabulary, detector, detector.class_words)
@@ -63,6 +64,10 @@ class Guidance:
             raise ValueError(
                 "name_above needs a model with concepts and a classifier of ImageNet's classes, "
                 "which this one has not. Leave it out."
+            )
+        if decoding.gender_above is not None and self.detector is None:
+            raise ValueError(
+                "gender_above needs a model with concepts, which this one has not. Leave it out."
             )
         if decoding.no_people_below is not None and self.people is None:
             raise ValueError(
@@ -88,6 +93,7 @@ class Guidance:
             for entry in decoding.must_say
         ]
         forbidden = self._people_not_seen(regions, decoding.no_people_below)  # (B, V)
+        forbidden |= self._gender_not_seen(regions, decoding.gender_above)
         for words in sets:
             forbidden &= ~words
         forbidden |= self._marks(decoding.must_not_say).to(regions.device)
@@ -114,6 +120,23 @@ class Guidance:
         if threshold is not None and self.people is not None:
             absent = self.people(regions, self.detector) < threshold
         return absent.unsqueeze(1) & self._people_words.to(regions.device)
+
+    def _gender_not_seen(self, regions: Tensor, threshold: float | None) -> Tensor:
+        """Mark the words that say a gender, (B, V), for the images in which neither is clear.
+
+        A gender is as probable as its words together, as if they were independent, compared with
+        the words of both.
+        """
+        unclear = torch.zeros(len(regions), dtype=torch.bool, device=regions.device)
+        genders = [marks.to(regions.device) for marks in self._genders]
+        if threshold is not None and self.detector is not None:
+            absent = 1 - self.detector(regions)  # (B, M)
+            numbers = list(self.detector.words)
+            said = torch.stack(
+                [1 - absent[:, marks[numbers]].prod(dim=1) for marks in genders], dim=1
+            )  # (B, 2)
+            unclear = said.amax(dim=1) <= threshold * said.sum(dim=1)
+        return unclear.unsqueeze(1) & (genders[0] | genders[1])
 
 
 class _ClassWords:

@@ -160,6 +160,8 @@ def _decoding(decoding: DecodingConfig) -> str:
         text += f", naming what is more probable than {decoding.name_above:g}"
     if decoding.no_people_below is not None:
         text += f", no people where they are less probable than {decoding.no_people_below:g}"
+    if decoding.gender_above is not None:
+        text += f", a gender only where it is more probable than {decoding.gender_above:g}"
     return text
 
 

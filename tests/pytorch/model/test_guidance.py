@@ -131,6 +131,24 @@ def test_people_are_forbidden_where_none_are_seen():
     assert guided(regions_of({}, man=0.2), no_people_below=0.1) == ([], set())
 
 
+def test_a_gender_is_said_only_where_it_is_clear():
+    vocabulary = Vocabulary([*SPECIAL_TOKENS, "a", "man", "woman", "her", "person", "dog"])
+    detector = ConceptDetector(vocabulary.encode(["man", "woman"])[1:-1], layer=nn.Linear(2, 2))
+    with torch.no_grad():
+        detector.layer.weight.copy_(torch.eye(2))
+        detector.layer.bias.zero_()
+
+    def forbidden(man, woman):
+        regions = torch.tensor([[[man, woman]]]).logit()
+        decoding = DecodingConfig(gender_above=0.7)
+        found = Guidance(vocabulary, detector).constraints(regions, decoding)
+        marks = torch.zeros(len(vocabulary)) if found is None else found.forbidden[0]
+        return {vocabulary.words[number] for number in marks.nonzero().flatten().tolist()}
+
+    assert forbidden(0.6, 0.3) == forbidden(0.3, 0.6) == {"man", "woman", "her"}
+    assert forbidden(0.8, 0.3) == forbidden(0.3, 0.8) == set()
+
+
 def test_a_person_chooses_words():
     required, forbidden = guided(
         regions_of({}), must_say=(" Cat|dog ", "purple"), must_not_say=["man", "unknown", ""]
@@ -170,6 +188,7 @@ def test_without_options_there_are_no_constraints():
         (detector_of(), {"must_say": ("",)}, "must_say has '', which is not one of the 24 words"),
         (detector_of(), {"must_say": ("<end>",)}, "must_say has '<end>'"),
         (None, {"name_above": 0.5}, "name_above needs a model with concepts and a classifier"),
+        (None, {"gender_above": 0.6}, "gender_above needs a model with concepts"),
         (None, {"no_people_below": 0.5}, "no_people_below needs a model that can tell whether"),
         (
             ConceptDetector([5], layer=nn.Linear(3, 1)),
