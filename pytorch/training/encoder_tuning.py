@@ -157,12 +157,9 @@ def tune_encoder(
     """
     classifier = _classifier(encoder).to(device)
     torch.manual_seed(config.seed)
+    numbers = vocabulary.encode(list(concepts))[1:-1]
     learner = concept_learner(
-        train,
-        vocabulary,
-        vocabulary.encode(list(concepts))[1:-1],
-        device=device,
-        weight_decay=HEAD_DECAY_AT_FIRST,
+        train, vocabulary, numbers, device=device, weight_decay=HEAD_DECAY_AT_FIRST
     )
     head = learner.layer(torch.arange(len(train)), HEAD_STEPS)
     untuned = learner.folded(copy.deepcopy(head))
