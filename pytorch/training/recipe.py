@@ -88,6 +88,27 @@ def checkpoint_metrics(
     }
 
 
+def with_terms(metrics: Mapping[str, Any], datasets: DataSets) -> dict[str, Any]:
+    """The metrics of a checkpoint, with what its data sets say of their terms by now."""
+    terms = {
+        name: part.data.terms
+        for parts in (datasets.pictures, datasets.texts)
+        for name, part in parts.items()
+    }
+
+    def updated(recipe: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            **recipe,
+            "datasets": [
+                {**dataset, "terms": terms.get(dataset["dataset"], dataset["terms"])}
+                for dataset in recipe["datasets"]
+            ],
+        }
+
+    trainings = [updated(each) if "datasets" in each else each for each in metrics["training"]]
+    return {**metrics, "training": trainings}
+
+
 def dev_metrics(
     scores: Mapping[str, Mapping[str, float]], images: Mapping[str, int], decoding: DecodingConfig
 ) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from pytorch.training.calibration import calibrate
 from pytorch.training.data_sets import DataSets
 from pytorch.training.model_card import model_card
 from pytorch.training.people_fitting import fitted_people
-from pytorch.training.recipe import check_recipes, dev_metrics
+from pytorch.training.recipe import check_recipes, dev_metrics, with_terms
 
 
 class Command(BaseCommand):
@@ -81,7 +81,7 @@ class Command(BaseCommand):
                 )
             check_recipes(captioner.metrics, checkpoint)
             cache_dir = settings.BASE_DIR / "cache" / "features"
-            _datasets, train, dev = DataSets.of(chosen_datasets(options)).prepared(
+            datasets, train, dev = DataSets.of(chosen_datasets(options)).prepared(
                 captioner.encoder,
                 cache_dir,
                 device=captioner.device,
@@ -93,6 +93,7 @@ class Command(BaseCommand):
             figures = calibrate(
                 captioner, train.features, dev, seed=options["seed"], progress=self._say
             )
+            captioner.metrics = with_terms(captioner.metrics, datasets)
             captioner.metrics |= self._scores(captioner, dev) | {"confidence": figures}
             if pictures:
                 captioner.metrics["naming"] = self._naming(captioner, pictures, cache_dir)

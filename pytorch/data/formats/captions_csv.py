@@ -15,6 +15,7 @@ from pytorch.data.formats.reading import (
     existing,
     read_text,
     refuse,
+    stated_terms,
 )
 from pytorch.data.images import DatasetError, ImageFiles
 
@@ -45,7 +46,8 @@ def load_captions_csv(
         )
     examples = _read_table(tables[0])
     chosen = {split: examples[split] for split in choose_splits(examples, splits, source=root)}
-    return CaptionDataset("captions-csv", root, chosen, ImageFiles(sources), TERMS)
+    terms = stated_terms(root) or TERMS
+    return CaptionDataset("captions-csv", root, chosen, ImageFiles(sources), terms)
 
 
 def usual_split(image: str) -> str:

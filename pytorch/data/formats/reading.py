@@ -23,6 +23,16 @@ def read_text(path: Path) -> str:
         raise DatasetError(f"{path} cannot be read ({error}). Get the file again.") from error
 
 
+def stated_terms(root: Path) -> str:
+    """What `terms.txt` in the folder says of the data's sources and terms; empty without one.
+
+    Raises:
+        DatasetError: It cannot be read.
+    """
+    path = root / "terms.txt"
+    return " ".join(read_text(path).split()) if path.is_file() else ""
+
+
 def read_lines(path: Path) -> list[str]:
     """Read the lines of a text file that are not blank, stripped; raises DatasetError."""
     return [line.strip() for line in read_text(path).split("\n") if line.strip()]

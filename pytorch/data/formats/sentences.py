@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytorch.data.formats.reading import existing
+from pytorch.data.formats.reading import existing, stated_terms
 from pytorch.data.images import DatasetError
 from pytorch.model.tokenization import tokenize
 
@@ -29,16 +29,20 @@ class SentenceDataset:
         root: The folder it was read from.
         sentences: The words of each sentence, as `tokenize` gives them.
         sources: How many sentences each source has.
+        stated_terms: What the folder's `terms.txt` says; empty without one.
     """
 
     name: str
     root: Path
     sentences: tuple[tuple[str, ...], ...]
     sources: dict[str, int]
+    stated_terms: str = ""
 
     @property
     def terms(self) -> str:
         """Where the sentences come from, in a sentence or two for the model card."""
+        if self.stated_terms:
+            return self.stated_terms
         counts = ", ".join(f"{source} ({count:,})" for source, count in self.sources.items())
         return (
             f"The sentences without pictures come from a local file, which names their sources: "
@@ -71,7 +75,9 @@ def load_sentences(root: Path) -> SentenceDataset:
         raise DatasetError(
             f"{files[0]} has no sentence of {FEWEST_WORDS} to {MOST_WORDS} words. Put some there."
         )
-    return SentenceDataset(SENTENCES, root, tuple(sentences), dict(sorted(sources.items())))
+    return SentenceDataset(
+        SENTENCES, root, tuple(sentences), dict(sorted(sources.items())), stated_terms(root)
+    )
 
 
 def _lines(path: Path) -> Iterator[tuple[str, str]]:

@@ -91,6 +91,18 @@ def test_with_a_names_file_the_card_says_how_captions_name_what_they_show(tmp_pa
     assert "captions of 2 pictures of one thing" in (tmp_path / "sure" / "README.md").read_text()
 
 
+@pytest.mark.slow
+def test_the_card_has_the_terms_that_the_data_sets_state_by_now(tmp_path, checkpoint):
+    captioner = load_captioner(checkpoint)
+    captioner.metrics["training"] = [{"datasets": [TRAINING], "flip": False}]
+    save_checkpoint(checkpoint, captioner, model_card="")
+    root = write_colours(tmp_path / "colours")
+    calibrate("--data-root", root, "--output", tmp_path / "sure")
+    [recipe] = load_captioner(tmp_path / "sure").metrics["training"]
+    assert "non-commercial research" in recipe["datasets"][0]["terms"]
+    assert "non-commercial research" in (tmp_path / "sure" / "README.md").read_text()
+
+
 def test_options_that_the_checkpoint_cannot_follow_are_refused(tmp_path):
     with pytest.raises(CommandError, match="name_above needs a model with concepts"):
         calibrate("--output", tmp_path / "sure", "--name-above=0.5")

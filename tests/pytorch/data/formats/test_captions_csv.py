@@ -129,3 +129,9 @@ def test_two_tables_are_refused(root):
 def test_a_malformed_table_is_refused(root, table, complaint):
     (root / "captions.txt").write_text(table)
     assert complaint in refused(root)
+
+
+def test_a_file_of_terms_is_quoted(root):
+    assert "ask whoever" in load_dataset("captions-csv", root).terms
+    (root / "terms.txt").write_text("Ours,\nunder CC0.\n")
+    assert load_dataset("captions-csv", root).terms == "Ours, under CC0."

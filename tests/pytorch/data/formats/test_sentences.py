@@ -37,6 +37,11 @@ def test_the_terms_name_the_sources(tmp_path):
     assert "their sources: ade (1), coco (2). Ask" in load_sentences(write(tmp_path, *LINES)).terms
 
 
+def test_a_file_of_terms_is_quoted(tmp_path):
+    (tmp_path / "terms.txt").write_text("Ours,\nunder CC0.\n")
+    assert load_sentences(write(tmp_path, *LINES)).terms == "Ours, under CC0."
+
+
 def test_very_short_and_very_long_sentences_are_left_out(tmp_path):
     long = " ".join(["word"] * MOST_WORDS)
     write(tmp_path, "x\tA small bathroom.", f"y\t{long}", f"y\t{long} more")
