@@ -21,7 +21,7 @@ from PIL import Image
 from pytorch.model.checkpoint import load_captioner
 from pytorch.model.decoding import DecodingConfig
 
-CHECKPOINT = Path(__file__).resolve().parent.parent / "pytorch/shipped/flickr8k-attention"
+CHECKPOINT = Path(__file__).resolve().parent.parent / "pytorch/shipped/everyday"
 REPEATS = 9
 
 

@@ -24,7 +24,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 # Captioning
 
 CAPTIONER_CHECKPOINT = read_path(
-    "CAPTIONER_CHECKPOINT", default=BASE_DIR / "pytorch" / "shipped" / "flickr8k-attention"
+    "CAPTIONER_CHECKPOINT", default=BASE_DIR / "pytorch" / "shipped" / "everyday"
 )
 
 # Whether the API, like the pages, serves callers without an account.

@@ -84,7 +84,7 @@ def test_make_targets_exist():
 def test_folders_and_files_named_in_the_design_exist():
     names = re.findall(r"`([\w.-]+(?:/[\w.-]*)+|\w+\.(?:py|json|md|safetensors))`", design())
     assert {"pytorch/model/", "engine.py", "config.json"} <= set(names)
-    places = [PROJECT, PROJECT / "captioning", PROJECT / "pytorch/shipped/flickr8k-attention"]
+    places = [PROJECT, PROJECT / "captioning", PROJECT / "pytorch/shipped/everyday"]
     made_when_needed = {"cache/features/"}
     missing = [name for name in names if not any((place / name).exists() for place in places)]
     assert set(missing) <= made_when_needed

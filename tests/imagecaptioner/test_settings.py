@@ -46,7 +46,7 @@ def test_only_this_machine_is_served_by_default(defaults):
 
 
 def test_the_shipped_checkpoint_is_the_default(defaults):
-    assert defaults["CAPTIONER_CHECKPOINT"].endswith("/pytorch/shipped/flickr8k-attention")
+    assert defaults["CAPTIONER_CHECKPOINT"].endswith("/pytorch/shipped/everyday")
 
 
 def test_pictures_are_kept_beside_the_project_or_where_the_environment_says(defaults):

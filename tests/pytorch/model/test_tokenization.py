@@ -81,7 +81,7 @@ def test_coco_captions_are_split_as_the_stanford_tokenizer_does():
 
 def test_words_of_the_shipped_vocabulary_are_not_split():
     # Otherwise a caption could contain a word that no reference can have.
-    words = json.loads((PROJECT / "pytorch/shipped/flickr8k-attention/vocabulary.json").read_text())
+    words = json.loads((PROJECT / "pytorch/shipped/everyday/vocabulary.json").read_text())
     assert [word for word in words if tokenize(f"the {word} dog") != ["the", word, "dog"]] == []
 
 
