@@ -82,14 +82,13 @@ class Options(Schema):
     must_say: list[Entry] = Field(
         [],
         max_length=MAX_MUST_SAY,
-        description="Words that the caption must say; of words joined by `|`, one will do.",
-        examples=[["dog|puppy", "ball"]],
+        description="Words that the caption must say; of words joined by `|`, as in `dog|puppy`, "
+        "one will do.",
     )
     must_not_say: list[Entry] = Field(
         [],
         max_length=MAX_MUST_NOT_SAY,
         description="Words that the caption must not say.",
-        examples=[["man", "woman"]],
     )
     keep: bool = Field(True, description=_help(PhotographForm.base_fields["keep"]))
 
