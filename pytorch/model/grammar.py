@@ -31,6 +31,8 @@ MORE_PREPOSITIONS = _words(
     """near beside through across along over under underneath beneath between against toward
     towards during"""
 )
+# What stands between these and "and" is worn by one person.
+WEARING = _words("in wearing")
 AMOUNTS = _words("some several many every very")
 ADJECTIVES = _words(
     """red blue green yellow black white brown gray grey pink purple large big small long tall
@@ -43,11 +45,15 @@ NEVER_AFTER_DETERMINER = DETERMINERS | CONJUNCTIONS | VERBS | PREPOSITIONS
 NEVER_LAST = NEVER_AFTER_DETERMINER | MORE_PREPOSITIONS | AMOUNTS
 REPEATABLE = NEVER_LAST | ADVERBS
 
+# The rules look at so many words before the next.
+WINDOW = 7
+
 MARKS = {
     "_is_and": _words("and"),
     "_is_indefinite": INDEFINITE,
     "_is_determiner": DETERMINERS,
     "_is_adjective": ADJECTIVES,
+    "_is_wearing": WEARING,
     "_is_never_after_determiner": NEVER_AFTER_DETERMINER,
     "_is_never_last": NEVER_LAST,
     "_is_repeatable": REPEATABLE,
@@ -63,13 +69,15 @@ class Grammar(nn.Module):
     - No caption ends with any of these, with another preposition that lacks its noun, or with an
       adjective after "a": not "on a beach with", not "in a red".
     - "And" does not join the same words: not "white and white", not "a hat and a hat", not "a red
-      shirt and a red shirt". It may join "a black dog and a white dog".
+      shirt and a red shirt". It may join "a black dog and a white dog", but not what one person
+      wears: not "in a red shirt and a blue shirt".
     """
 
     _is_and: Tensor
     _is_indefinite: Tensor
     _is_determiner: Tensor
     _is_adjective: Tensor
+    _is_wearing: Tensor
     _is_never_after_determiner: Tensor
     _is_never_last: Tensor
     _is_repeatable: Tensor
@@ -90,11 +98,11 @@ class Grammar(nn.Module):
         Returns:
             (B, P, V) bool.
         """
-        recent = functional.pad(captions, (5, 0), value=Vocabulary.pad)[..., -5:]
+        recent = functional.pad(captions, (WINDOW, 0), value=Vocabulary.pad)[..., -WINDOW:]
         words = recent.unbind(dim=2)  # (B, P) each, the last word last
         after_determiner = self._is_determiner[words[-1]].unsqueeze(2)  # (B, P, 1)
         faults = after_determiner & self._is_never_after_determiner  # (B, P, V)
-        faults |= self._repeats(words)
+        faults |= self._repeats(recent)
         cut_short = self._is_indefinite[words[-2]] & self._is_adjective[words[-1]]  # (B, P)
         faults[..., Vocabulary.end] = cut_short | self._is_never_last[words[-1]]
         if is_last:
@@ -102,16 +110,17 @@ class Grammar(nn.Module):
             faults |= self._is_never_last | (after_a & self._is_adjective)
         return faults
 
-    def _repeats(self, words: tuple[Tensor, ...]) -> Tensor:
-        """Tell which words would be repetitions after the last five, (B, P) each; (B, P, V)."""
-        fifth, fourth, third, second, last = words
+    def _repeats(self, recent: Tensor) -> Tensor:
+        """Tell which words (B, P, V) would be repetitions after the last ones (B, P, T)."""
+        *_, fifth, fourth, third, second, last = recent.unbind(dim=2)  # (B, P) each
         is_and, is_determiner = self._is_and, self._is_determiner
         joined = [
             (second, is_and[last]),
             (third, is_and[second] & (is_determiner[last] | (last == fourth))),
             (fourth, is_and[third] & is_determiner[second] & (last == fifth)),
+            *self._worn(recent),
         ]
-        repeated = torch.stack([last, *(word for word, _ in joined)], dim=2)  # (B, P, 4)
+        repeated = torch.stack([last, *(word for word, _ in joined)], dim=2)  # (B, P, 6)
         is_fault = torch.stack(
             [torch.ones_like(last, dtype=torch.bool)]
             + [fault & ~self._is_repeatable[word] for word, fault in joined],
@@ -120,3 +129,25 @@ class Grammar(nn.Module):
         # A word may be named twice; it is a fault if it is one either time.
         counts = last.new_zeros(*last.shape, len(is_and))  # (B, P, V)
         return counts.scatter_add(2, repeated, is_fault.to(counts.dtype)) > 0
+
+    def _worn(self, recent: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Tell what is worn, (B, P), and whether it would be a repetition after an adjective."""
+        words, is_and, determiner, adjective, wearing = (
+            marks.unbind(dim=2)
+            for marks in (
+                recent,
+                self._is_and[recent],
+                self._is_determiner[recent],
+                self._is_adjective[recent],
+                self._is_wearing[recent],
+            )
+        )
+
+        def is_worn(noun: int) -> Tensor:
+            bare = wearing[noun - 1] | (determiner[noun - 1] & wearing[noun - 2])
+            described = wearing[noun - 2] | (determiner[noun - 2] & wearing[noun - 3])
+            return bare | (adjective[noun - 1] & described)
+
+        without_article = adjective[-1] & is_and[-2] & is_worn(-3)
+        with_article = adjective[-1] & determiner[-2] & is_and[-3] & is_worn(-4)
+        return [(words[-3], without_article), (words[-4], with_article)]

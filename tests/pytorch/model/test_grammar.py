@@ -43,6 +43,10 @@ def faults_after(text, *, is_last=False):
         ("a hat and his", "hat"),
         ("white shirt and white", "shirt"),
         ("in a red shirt and a red", "shirt"),
+        ("in a red shirt and a white", "shirt"),
+        ("in a shirt and a white", "shirt"),
+        ("in shirt and white", "shirt"),
+        ("dog in red shirt and white", "shirt"),
     ],
 )
 def test_a_word_is_a_fault(beginning, fault):
@@ -57,6 +61,8 @@ def test_a_word_is_a_fault(beginning, fault):
         ("a black dog and white", "dog"),
         ("a hat and a", "shirt"),
         ("in a red shirt and a red", "hat"),
+        ("in a red shirt and a white", "hat"),
+        ("a dog on a red hat and a white", "hat"),
         ("over and", "over"),
         ("on and", "on"),
         ("with a hat", "on"),
