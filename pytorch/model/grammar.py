@@ -102,7 +102,8 @@ class Grammar(nn.Module):
         words = recent.unbind(dim=2)  # (B, P) each, the last word last
         after_determiner = self._is_determiner[words[-1]].unsqueeze(2)  # (B, P, 1)
         faults = after_determiner & self._is_never_after_determiner  # (B, P, V)
-        faults |= self._repeats(recent)
+        faults.scatter_(2, self._repeats(recent), value=True)
+        faults[..., Vocabulary.pad] = False  # which stands for no repetition
         cut_short = self._is_indefinite[words[-2]] & self._is_adjective[words[-1]]  # (B, P)
         faults[..., Vocabulary.end] = cut_short | self._is_never_last[words[-1]]
         if is_last:
@@ -111,7 +112,11 @@ class Grammar(nn.Module):
         return faults
 
     def _repeats(self, recent: Tensor) -> Tensor:
-        """Tell which words (B, P, V) would be repetitions after the last ones (B, P, T)."""
+        """Tell which words would be repetitions after the last ones (B, P, T).
+
+        Returns:
+            The words, (B, P, 6), or padding in their places.
+        """
         *_, fifth, fourth, third, second, last = recent.unbind(dim=2)  # (B, P) each
         is_and, is_determiner = self._is_and, self._is_determiner
         joined = [
@@ -126,9 +131,7 @@ class Grammar(nn.Module):
             + [fault & ~self._is_repeatable[word] for word, fault in joined],
             dim=2,
         )
-        # A word may be named twice; it is a fault if it is one either time.
-        counts = last.new_zeros(*last.shape, len(is_and))  # (B, P, V)
-        return counts.scatter_add(2, repeated, is_fault.to(counts.dtype)) > 0
+        return repeated.where(is_fault, Vocabulary.pad)
 
     def _worn(self, recent: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Tell what is worn, (B, P), and whether it would be a repetition after an adjective."""
