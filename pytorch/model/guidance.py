@@ -1,12 +1,13 @@
 """Guidance: what captions must say and must not, by what a detector sees and a person chose.
 
 Axis letters: B images, R regions, C channels of the encoder, K ImageNet classes, W words of the
-classes, S sets of words, V vocabulary.
+classes, P pairs of a class and its word, S sets of words, V vocabulary.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -150,8 +151,8 @@ class _ClassWords:
         class_words = class_words.cpu()
         usable = torch.tensor([word not in PEOPLE for word in words])  # (M,)
         places = (usable & (class_words > 0).any(dim=0)).nonzero().flatten().tolist()  # W of them
-        self.names = (class_words[:, places] == 1).to(class_words.dtype)  # (K, W)
-        self.words = (class_words[:, places] > 0).to(class_words.dtype)  # (K, W)
+        self.names = _Words.of(class_words[:, places] == 1)
+        self.words = _Words.of(class_words[:, places] > 0)
         # A name may be said in the plural as well.
         forms = [
             (column, vocabulary.encode([form])[1])
@@ -179,7 +180,7 @@ class _ClassWords:
         Returns:
             `most` sets of words, (B, V) bool each; empty where nothing is sure.
         """
-        if not self.names.shape[1] or most == 0:
+        if not self.names.marks.shape[1] or most == 0:
             return []
         names, words = self.names.to(regions.device), self.words.to(regions.device)
         probabilities = left = self.detector.class_probabilities(regions)  # (B, K)
@@ -187,29 +188,59 @@ class _ClassWords:
         for _ in range(most):
             named = _of_likeliest(left, names, threshold)  # (B, W)
             found.append(named)
-            left = left.masked_fill(named @ names.T > 0, 0)
+            left = left.masked_fill(names.classes_with(named), 0)
         nameless = ~found[0].any(dim=1, keepdim=True)
-        found[0] = found[0] + nameless * _of_likeliest(probabilities, words, threshold)
+        found[0] = found[0] | (nameless & _of_likeliest(probabilities, words, threshold))
         return [self._in_vocabulary(each) for each in found]
 
     def _in_vocabulary(self, words: Tensor) -> Tensor:
         """Turn words of the classes (B, W) into words of the vocabulary, (B, V) bool."""
-        counts = words.new_zeros(len(words), self.vocabulary_size)
+        counts = torch.zeros(len(words), self.vocabulary_size, device=words.device)
         numbers, columns = self.numbers.to(words.device), self.columns.to(words.device)
-        return counts.index_add(1, numbers, words[:, columns]) > 0
+        return counts.index_add(1, numbers, words[:, columns].to(counts.dtype)) > 0
 
 
-def _of_likeliest(probabilities: Tensor, words: Tensor, threshold: float) -> Tensor:
+class _Words(NamedTuple):
+    """Words of classes. Nearly all marks are false, so sums run over the pairs that are true."""
+
+    marks: Tensor
+    """Whether a word is one of a class, (K, W) bool."""
+    classes: Tensor
+    """The class of each pair, (P,)."""
+    words: Tensor
+    """The word of each pair, (P,)."""
+
+    @classmethod
+    def of(cls, marks: Tensor) -> _Words:
+        """Find the pairs."""
+        return cls(marks, *marks.nonzero().unbind(dim=1))
+
+    def to(self, device: torch.device) -> _Words:
+        """Return them on a device."""
+        return _Words(*(tensor.to(device) for tensor in self))
+
+    def probabilities(self, of_classes: Tensor) -> Tensor:
+        """Add the probabilities (B, K) of the classes of each word, (B, W)."""
+        totals = of_classes.new_zeros(len(of_classes), self.marks.shape[1])
+        return totals.index_add(1, self.words, of_classes[:, self.classes])
+
+    def classes_with(self, some: Tensor) -> Tensor:
+        """Find the classes, (B, K), that have any of some words, (B, W) bool."""
+        counts = torch.zeros(len(some), len(self.marks), device=some.device)
+        return counts.index_add(1, self.classes, some[:, self.words].to(counts.dtype)) > 0
+
+
+def _of_likeliest(probabilities: Tensor, words: _Words, threshold: float) -> Tensor:
     """Find the words of the likeliest class among those that share the likeliest word.
 
     Args:
         probabilities: Of the classes, (B, K).
-        words: 1 for the words of each class, else 0; (K, W).
+        words: The words of each class.
         threshold: The probability above which a word counts.
 
     Returns:
-        1 for the words of that class, else 0; (B, W).
+        Whether each is a word of that class, (B, W) bool.
     """
-    likeliest, word = (probabilities @ words).max(dim=1)  # (B,)
-    likeliest_class = (probabilities * words[:, word].T).argmax(dim=1)  # (B,)
-    return words[likeliest_class] * (likeliest > threshold).unsqueeze(1)
+    likeliest, word = words.probabilities(probabilities).max(dim=1)  # (B,)
+    likeliest_class = (probabilities * words.marks[:, word].T).argmax(dim=1)  # (B,)
+    return words.marks[likeliest_class] & (likeliest > threshold).unsqueeze(1)
