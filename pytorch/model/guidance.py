@@ -63,12 +63,12 @@ class Guidance:
                 )
         if decoding.name_above is not None and self._class_words is None:
             raise ValueError(
-                "name_above needs a model with concepts and a classifier of ImageNet's classes, "
-                "which this one has not. Leave it out."
+                "name_above needs a model with concepts and a classifier of ImageNet's classes. "
+                "This one lacks them; leave the option out."
             )
         if decoding.gender_above is not None and self.detector is None:
             raise ValueError(
-                "gender_above needs a model with concepts, which this one has not. Leave it out."
+                "gender_above needs a model with concepts. This one has none; leave the option out."
             )
         if decoding.no_people_below is not None and self.people is None:
             raise ValueError(

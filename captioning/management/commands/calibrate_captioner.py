@@ -95,6 +95,7 @@ class Command(BaseCommand):
             )
             captioner.metrics = with_terms(captioner.metrics, datasets)
             captioner.metrics |= self._scores(captioner, dev) | {"confidence": figures}
+            captioner.metrics.pop("naming", None)  # of another search
             if pictures:
                 captioner.metrics["naming"] = self._naming(captioner, pictures, cache_dir)
             save_checkpoint(output, captioner, model_card=model_card(captioner, name=output.name))

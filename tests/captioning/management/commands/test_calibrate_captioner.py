@@ -89,6 +89,9 @@ def test_with_a_names_file_the_card_says_how_captions_name_what_they_show(tmp_pa
     assert naming["images"] == 2
     assert f"named   {naming['named']:.4f}\npeople  {naming['people']:.4f}\n" in printed
     assert "captions of 2 pictures of one thing" in (tmp_path / "sure" / "README.md").read_text()
+    again = ("--checkpoint", tmp_path / "sure", "--output", tmp_path / "again", "--beam-size=1")
+    calibrate("--data-root", root, *again)
+    assert "naming" not in load_captioner(tmp_path / "again").metrics
 
 
 @pytest.mark.slow
